@@ -1,0 +1,96 @@
+"""Sparse codes: which features fire on each row, and how strongly. Never a batch x n_features matrix.
+
+    indices [nnz]      the feature of each entry, rows one after the other
+    values  [nnz]      its activation
+    offsets [batch+1]  row r owns entries offsets[r] .. offsets[r+1]
+
+    row 0: {2: .5, 7: 1.0}, row 1: {}, row 2: {2: .1}
+    indices 2 7 2    values .5 1.0 .1    offsets 0 2 2 3
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SparseCodes:
+    """The codes of a batch of rows. Values are kept in the order of `indices`; none is zero."""
+
+    indices: Int64[Tensor, "nnz"]
+    values: Float[Tensor, "nnz"]
+    offsets: Int64[Tensor, "rows_plus_1"]
+    n_features: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @staticmethod
+    def from_dense(f: Float[Tensor, "batch n_features"]) -> "SparseCodes":
+        """The codes of a dense matrix: its non-zero entries."""
+        active = f != 0
+        rows, indices = active.nonzero(as_tuple=True)
+        return SparseCodes(indices, f[rows, indices], offsets_of(active.sum(1)), f.shape[1])
+
+    @staticmethod
+    def concatenate(parts: "list[SparseCodes]") -> "SparseCodes":
+        """The rows of all `parts`, in order. All must have the same n_features."""
+        counts = torch.cat([part.offsets.diff() for part in parts])
+        indices = torch.cat([part.indices for part in parts])
+        return SparseCodes(indices, torch.cat([part.values for part in parts]), offsets_of(counts), parts[0].n_features)
+
+    def dense(self) -> Float[Tensor, "batch n_features"]:
+        """The same codes as a matrix, for small cases and for matrices that are hardly sparse."""
+        f = self.values.new_zeros(len(self), self.n_features)
+        f.view(-1)[self.rows() * self.n_features + self.indices] = self.values
+        return f
+
+    def rows(self) -> Int64[Tensor, "nnz"]:
+        """The row of each entry."""
+        return self._rows
+
+    def l0(self) -> Int64[Tensor, "batch"]:
+        """How many features fire on each row."""
+        return self.offsets.diff()
+
+    def counts(self) -> Int64[Tensor, "n_features"]:
+        """On how many rows each feature fires."""
+        return torch.bincount(self.indices, minlength=self.n_features)
+
+    def keep(self, mask: Bool[Tensor, "n_features"]) -> "SparseCodes":
+        """The codes without the features where `mask` is False; nothing is selected in their place."""
+        return self.where(mask[self.indices])
+
+    def where(self, wanted: Bool[Tensor, "nnz"]) -> "SparseCodes":
+        """The codes without the entries where `wanted` is False."""
+        if bool(wanted.all()):
+            return self
+        before = torch.zeros(len(wanted) + 1, dtype=torch.int64, device=wanted.device)
+        torch.cumsum(wanted, 0, out=before[1:])
+        return SparseCodes(self.indices[wanted], self.values[wanted], before[self.offsets], self.n_features)
+
+    def with_values(self, values: Float[Tensor, "nnz"]) -> "SparseCodes":
+        """Other values at the same places; what was worked out about the places is kept."""
+        other = replace(self, values=values)
+        other.__dict__.update({name: self.__dict__[name] for name in ("_rows", "by_feature") if name in self.__dict__})
+        return other
+
+    @cached_property
+    def _rows(self) -> Int64[Tensor, "nnz"]:
+        rows = torch.arange(len(self), device=self.indices.device)
+        return torch.repeat_interleave(rows, self.offsets.diff(), output_size=len(self.indices))
+
+    @cached_property
+    def by_feature(self) -> tuple[Int64[Tensor, "nnz"], Int64[Tensor, "n_features_plus_1"]]:
+        """(order, offsets): the entries sorted by feature, and where each feature's entries begin."""
+        return torch.sort(self.indices, stable=True).indices, offsets_of(self.counts())
+
+
+def offsets_of(counts: Int64[Tensor, "rows"]) -> Int64[Tensor, "rows_plus_1"]:
+    """Where each row begins when row r has counts[r] entries, and the end of the last."""
+    offsets = torch.zeros(len(counts) + 1, dtype=torch.int64, device=counts.device)
+    torch.cumsum(counts, 0, out=offsets[1:])
+    return offsets
