@@ -1,0 +1,37 @@
+"""Language models: hooked where they stand, trained small, randomised for control.
+
+    load, wrap            a Model from a folder or from memory, its sites checked
+    Model, Edit           run, read, change
+    next_token_loss       nats per token
+    randomised            the same model with its weights redrawn, permuted or made anew
+    train_small, LMConfig a small GPT-2 from scratch
+
+Names are resolved when they are first used, so that a config costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monosema.models.families import FAMILIES, Family
+    from monosema.models.loading import load, wrap
+    from monosema.models.losses import next_token_loss
+    from monosema.models.model import Edit, Model
+
+__all__ = ["FAMILIES", "Edit", "Family", "Model", "load", "next_token_loss", "wrap"]
+
+_HOMES = {
+    "FAMILIES": "families",
+    "Family": "families",
+    "Edit": "model",
+    "Model": "model",
+    "load": "loading",
+    "next_token_loss": "losses",
+    "wrap": "loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'monosema.models' has no attribute '{name}'")
+    return getattr(import_module(f"monosema.models.{_HOMES[name]}"), name)

@@ -1,0 +1,84 @@
+"""What happens inside attention, through transformers' AttentionInterface.
+
+    q, k, v (after rotary) --> pattern [batch, head, query, key] --> z = pattern @ v  [batch, seq, head, d_head]
+
+One function is registered with transformers under our name. It calls the eager attention function
+of the file that the model's own attention class is in, hands q, k, v, the pattern and z to whoever
+taps that layer, and multiplies the pattern by v again only when the pattern was changed. Under the
+eager mask, so that it computes what `attn_implementation="eager"` computes, bit for bit.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from monosema.core.errors import MismatchError
+
+Taps = Mapping[torch.nn.Module, Callable[[str, Tensor], Tensor]]
+"""For each attention module that is tapped: takes a kind of site and its value, returns the value to go on with."""
+
+NAME = "monosema"
+"""Our name in transformers' registries of attention functions and masks."""
+
+_taps: ContextVar[Taps] = ContextVar("taps")
+
+
+def eager_function(attention: torch.nn.Module) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The eager attention function of the model file that `attention` is written in.
+
+    Raises MismatchError when that file has none: the model does not use the AttentionInterface.
+    """
+    file = sys.modules[type(attention).__module__]
+    if "eager_attention_forward" not in vars(file):
+        raise MismatchError(f"{type(attention).__name__} does not go through transformers' AttentionInterface")
+    return vars(file)["eager_attention_forward"]
+
+
+@contextmanager
+def implementation(module: torch.nn.Module, taps: Taps) -> Iterator[None]:
+    """Within it `module` computes attention eagerly, through `taps` if there are any; afterwards as before."""
+    config: Any = module.config
+    before = config._attn_implementation
+    token = _taps.set(taps)
+    if taps:
+        _register()
+    config._attn_implementation = NAME if taps else "eager"
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+        _taps.reset(token)
+
+
+def _register() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import eager_mask
+
+    AttentionInterface.register(NAME, _attention)
+    AttentionMaskInterface.register(NAME, eager_mask)
+
+
+def _attention(
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> tuple[Tensor, Tensor]:
+    """The eager attention of `module`'s file, tapped. Transformers hands q, k, v as [batch, head, seq,
+    d_head] (k and v with as many heads as the model has keys) and expects z as [batch, seq, head, d_head]."""
+    eager = eager_function(module)
+    if module not in (taps := _taps.get()):
+        return eager(module, query, key, value, attention_mask, **kwargs)
+    tap = taps[module]
+    query = tap("attn_q", query.transpose(1, 2)).transpose(1, 2)
+    key = tap("attn_k", key.transpose(1, 2)).transpose(1, 2)
+    value = tap("attn_v", value.transpose(1, 2)).transpose(1, 2)
+    z, pattern = eager(module, query, key, value, attention_mask, **kwargs)
+    edited = tap("attn_pattern", pattern)
+    if edited is not pattern:
+        groups = query.shape[1] // value.shape[1]
+        repeated = value if groups == 1 else value.repeat_interleave(groups, dim=1)
+        z = torch.matmul(edited, repeated).transpose(1, 2).contiguous()
+    return tap("attn_z", z), edited
