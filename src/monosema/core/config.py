@@ -52,7 +52,10 @@ def from_json(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T
 
 
 def from_text(cls: type[T], assignments: Mapping[str, str], where: str = "config") -> T:
-    """As `from_json`, from command-line text: `{"k": "32", "tied": "true"}`."""
+    """As `from_json`, from command-line text: `{"k": "32", "tied": "true", "sites": "embed+resid_post.1"}`.
+
+    The parts of a tuple are joined by `+`; an empty text is the empty tuple; `none` is None.
+    """
     hints = typing.get_type_hints(cls)
     return from_json(cls, {key: _literal(hints.get(key, str), text) for key, text in assignments.items()}, where)
 
@@ -63,9 +66,13 @@ def _literal(hint: Any, text: str) -> Any:
         return None
     if bool in options and text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if tuple in {typing.get_origin(option) for option in options}:
-        item = next(typing.get_args(option)[0] for option in options if typing.get_origin(option) is tuple)
-        return [_literal(item, part) for part in text.split("+")]
+    for option in options:
+        if typing.get_origin(option) is tuple:
+            return _parts(typing.get_args(option), text.split("+") if text else [])
+        if typing.get_origin(option) is Literal:
+            named = {str(choice): choice for choice in typing.get_args(option)}
+            if text in named:
+                return named[text]
     for kind in (int, float):
         if kind in options:
             try:
@@ -73,6 +80,14 @@ def _literal(hint: Any, text: str) -> Any:
             except ValueError:
                 continue
     return text
+
+
+def _parts(kinds: tuple[Any, ...], texts: list[str]) -> list[Any]:
+    if kinds[-1] is Ellipsis:
+        return [_literal(kinds[0], text) for text in texts]
+    if len(kinds) != len(texts):
+        return list(texts)  # `_tuple` says how many were expected
+    return [_literal(kind, text) for kind, text in zip(kinds, texts, strict=True)]
 
 
 def _options(hint: Any) -> tuple[Any, ...]:
@@ -96,10 +111,17 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         elif isinstance(option, type) and isinstance(value, option):
             return value
     choices = [a for option in _options(hint) if typing.get_origin(option) is Literal for a in typing.get_args(option)]
-    if choices and isinstance(value, str):
+    if isinstance(value, str) and any(isinstance(choice, str) for choice in choices):
         raise ConfigError(f"{where}: {unknown('value', value, map(str, choices))}")
-    names = " or ".join(getattr(option, "__name__", str(option)) for option in _options(hint))
-    raise ConfigError(f"{where}: expected {names}, got {value!r}")
+    raise ConfigError(f"{where}: expected {' or '.join(map(_name, _options(hint)))}, got {value!r}")
+
+
+def _name(option: Any) -> str:
+    if option is type(None):
+        return "null"
+    if typing.get_origin(option) is Literal:
+        return " or ".join(repr(choice) for choice in typing.get_args(option))
+    return option.__name__ if isinstance(option, type) and not typing.get_args(option) else str(option)
 
 
 def _tuple(kinds: tuple[Any, ...], value: list[Any] | tuple[Any, ...], where: str) -> tuple[Any, ...]:
@@ -120,5 +142,7 @@ def require_range(name: str, value: float, low: float, high: float = math.inf, *
     """Raise ConfigError unless low <= value <= high (low < value with `open_low`) and value is finite."""
     inside = math.isfinite(value) and (low < value if open_low else low <= value) and value <= high
     if not inside:
-        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + ("" if high == math.inf else f", at most {high:g}")
+        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + (
+            "" if high == math.inf else f", at most {high:g}"
+        )
         raise ConfigError(f"{name} is {value!r}: it must be {bounds}")

@@ -39,16 +39,26 @@ class Finding:
 
     def __str__(self) -> str:
         control = f"control {_short(self.control)}" if self.control is not None else f"no control: {self.control_is}"
-        interval = "" if self.low == self.value == self.high else f"; 95% {_short(self.low)}..{_short(self.high)}"
-        return f"{_short(self.value)} ({control}{interval}; n={self.n:,} {self.unit})"
+        unit = self.unit.removesuffix("s") if self.n == 1 else self.unit
+        return f"{_short(self.value)} ({control}{self._interval()}; n={self.n:,} {unit})"
+
+    def _interval(self) -> str:
+        if self.low == self.value == self.high:
+            return ""
+        if math.isnan(self.low) or math.isnan(self.high):
+            return "; no interval"
+        return f"; 95% {_short(self.low)}..{_short(self.high)}"
 
 
 def _short(value: float | None) -> str:
+    # Zeros at the end are kept where they are the result of rounding: 0.91 is exact, 0.910 is not.
     if value is None or math.isnan(value):
         return "undefined"
     if value != 0 and (abs(value) < 0.001 or abs(value) >= 100_000):
         return f"{value:.2e}"
-    return f"{value:,.{0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3}f}"
+    text = f"{value:,.{0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 3}f}"
+    exact = math.isclose(float(text.replace(",", "")), value, rel_tol=1e-9)
+    return text.rstrip("0").removesuffix(".") if exact and "." in text else text
 
 
 def bootstrap(
@@ -68,14 +78,15 @@ def bootstrap(
     import torch
 
     n = len(terms)
+    terms = terms.to("cpu", torch.float64)
     value = float(formula(terms.sum(0)))
     if n < 2:
         return value, math.nan, math.nan
     sums = torch.empty(RESAMPLES, terms.shape[1], dtype=torch.float64)
-    terms = terms.to(torch.float64)
     for start in range(0, RESAMPLES, 50):
         picks = torch.randint(n, (50, n), generator=generator)
-        counts = torch.zeros(50, n, dtype=torch.float64).scatter_add_(1, picks, torch.ones(1, dtype=torch.float64).expand(50, n))
+        one = torch.ones(1, dtype=torch.float64).expand(50, n)
+        counts = torch.zeros(50, n, dtype=torch.float64).scatter_add_(1, picks, one)
         sums[start : start + 50] = counts @ terms
     values = formula(sums)
     values = values[torch.isfinite(values)]

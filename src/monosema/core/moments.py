@@ -23,6 +23,7 @@ class Moments:
         """Take in the rows of `batch`; an empty one changes nothing."""
         if len(batch) == 0:
             return
+        assert batch.shape[1] == len(self.mean), (tuple(batch.shape), len(self.mean))
         rows = batch.detach().to("cpu", torch.float64)
         other = Moments(rows.shape[1])
         other.n, other.mean = len(rows), rows.mean(0)

@@ -10,7 +10,9 @@ reader sees the old file or the new one, never half of one. A stage is entered w
 with `finish`; between the two the run is incomplete and `require` says so.
 """
 
+import errno
 import json
+import math
 import os
 import platform
 import shlex
@@ -20,24 +22,38 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from monosema.core.errors import DamagedError, RunError
+
+_TEMPORARY = ".tmp"
+
+
+@contextmanager
+def _full_disk_named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(f"no space left for {path}: free some, then repeat the command") from error
+        raise
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path`; what is written there takes `path`'s place at the end.
 
-    On any exception the temporary file is removed and `path` is as it was.
+    On any exception the temporary file is removed and `path` is as it was. Raises RunError when the
+    disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with _full_disk_named(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -71,7 +87,6 @@ class Run:
 
     def begin(self, stage: str, config: Mapping[str, Any], inputs: Mapping[str, str], seed: int) -> None:
         """Record that `stage` starts, with its settings and the fingerprints of what it reads."""
-        self._merge("config.json", stage, dict(config))
         provenance = {
             "python": platform.python_version(),
             "packages": _versions(),
@@ -83,6 +98,7 @@ class Run:
             "finished": None,
         }
         self._merge("provenance.json", stage, provenance)
+        self._merge("config.json", stage, dict(config))
         self.log(stage, event="begin")
 
     def finish(self, stage: str, outputs: Mapping[str, str]) -> None:
@@ -99,7 +115,12 @@ class Run:
     def config(self, stage: str) -> dict[str, Any]:
         """The settings `stage` was given. Raises RunError if it never started."""
         self.require(stage, finished=False)
-        return read_json(self.path / "config.json")[stage]
+        configs = read_json(self.path / "config.json")
+        if stage not in configs:
+            raise RunError(
+                f"'{stage}' in {self.path} was interrupted before its settings were written: repeat the command"
+            )
+        return configs[stage]
 
     def require(self, stage: str, *, finished: bool = True) -> dict[str, Any]:
         """The provenance of `stage`. Raises RunError saying which command makes it, if it is not there."""
@@ -108,14 +129,31 @@ class Run:
             done = ", ".join(stages) or "nothing"
             raise RunError(f"{self.path} has no '{stage}' yet (it holds {done}): run `monosema {stage}` first")
         if finished and stages[stage]["finished"] is None:
-            raise RunError(f"'{stage}' in {self.path} was interrupted: repeat the same `monosema {stage}` command, it resumes")
+            raise RunError(
+                f"'{stage}' in {self.path} was interrupted: repeat the same `monosema {stage}` command, it resumes"
+            )
         return stages[stage]
 
     def log(self, stage: str, **entry: Any) -> None:
-        """Append one line to log.jsonl."""
-        line = json.dumps({"time": _now(), "stage": stage, **entry}, ensure_ascii=False)
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        """Append one line to log.jsonl. A number that is not finite is written as "nan", "inf" or "-inf"."""
+        line = json.dumps({"time": _now(), "stage": stage, **_finite(entry)}, ensure_ascii=False, allow_nan=False)
+        path = self.path / "log.jsonl"
+        with _full_disk_named(path), path.open("a+b") as file:
+            file.truncate(_end_of_last_line(file))
+            file.write(line.encode() + b"\n")
+
+    def entries(self, stage: str) -> list[dict[str, Any]]:
+        """What `stage` logged, in order; a last line that a kill cut short is left out.
+
+        Raises DamagedError at any other line that is not JSON.
+        """
+        path = self.path / "log.jsonl"
+        text = path.read_bytes() if path.exists() else b""
+        try:
+            entries = [json.loads(line) for line in text[: text.rfind(b"\n") + 1].splitlines()]
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise DamagedError(f"{path} holds a line that is not JSON ({error}): it was edited") from error
+        return [entry for entry in entries if entry["stage"] == stage]
 
     def _merge(self, name: str, stage: str, value: dict[str, Any]) -> None:
         path = self.path / name
@@ -131,10 +169,33 @@ def open_run(path: Path | str, *, create: bool = False) -> Run:
     is_run = (path / "provenance.json").exists()
     if not is_run and not create:
         raise RunError(f"{path} is not a run directory: it has no provenance.json")
-    if not is_run and path.exists() and any(p for p in path.iterdir() if p.name != "log.jsonl"):
+    if not is_run and path.exists() and any(not _left_by_a_kill(p) for p in path.iterdir()):
         raise RunError(f"{path} holds other things and is not a run directory: give a new or empty folder")
     path.mkdir(parents=True, exist_ok=True)
     return Run(path)
+
+
+def _left_by_a_kill(path: Path) -> bool:
+    return path.name == "log.jsonl" or (path.name.startswith(".") and path.name.endswith(_TEMPORARY))
+
+
+def _end_of_last_line(file: BinaryIO) -> int:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 1, 0))
+    if file.read() in (b"", b"\n"):
+        return size
+    file.seek(0)
+    return file.read().rfind(b"\n") + 1
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 def _now() -> str:

@@ -5,6 +5,7 @@ calls, so that adding a dictionary to a sweep changes no other dictionary's numb
 """
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def derive(seed: int, *purpose: str | int) -> int:
     """A 63-bit seed for `purpose`, the same wherever it is asked for."""
-    text = "/".join([str(seed), *map(str, purpose)])
+    text = json.dumps([seed, *purpose])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
 
 

@@ -7,8 +7,8 @@
     dec.resid_post.2  the same in the decoder of a two-stack model
 
 The same string is used in Python, on the command line, in files and in plots. The spellings of
-TransformerLens (`blocks.3.hook_resid_post`), sparsify and nnsight (`layers.3`, `transformer.h.3`)
-and dictionary_learning (`resid_post_layer_3`) are read and turned into ours.
+TransformerLens (`blocks.3.hook_resid_post`), sparsify and nnsight (`layers.3`, `transformer.h[3]`)
+and dictionary_learning (`resid_post_layer_3`, `resid_out_layer3`) are read and turned into ours.
 """
 
 import re
@@ -26,11 +26,16 @@ LAYER_KINDS = {
     "attn_v": "attn.hook_v",
     "attn_z": "attn.hook_z",
     "attn_pattern": "attn.hook_pattern",
-    "mlp_in": "hook_mlp_in",
+    "mlp_in": "ln2.hook_normalized",
     "mlp_act": "mlp.hook_post",
     "mlp_out": "hook_mlp_out",
 }
-"""Kinds of site that every layer has, with TransformerLens's name for each."""
+"""Kinds of site that every layer has, with TransformerLens's name for each.
+
+`mlp_in` is what the MLP receives, after its norm. TransformerLens's `ln2.hook_normalized` is that for
+a LayerNorm, and for an RMSNorm the same before its gain. Its `hook_mlp_in` is the residual stream
+before the norm, so it is no spelling of ours.
+"""
 
 WHOLE_KINDS = {"embed": "hook_embed", "ln_final": "ln_final.hook_normalized", "logits": "logits"}
 """Kinds of site that a model has once, with TransformerLens's name for each."""
@@ -39,9 +44,12 @@ STACKS = {"enc": "encoder", "dec": "decoder"}
 """Prefixes for models of two stacks, with TransformerLens's name for each."""
 
 _OURS = re.compile(r"(?:(?P<stack>enc|dec)\.)?(?P<kind>[a-z_]+)(?:\.(?P<layer>\d+))?")
-_LENS = re.compile(r"(?:(?P<stack>encoder|decoder)\.)?(?:blocks\.(?P<layer>\d+)\.)?(?P<hook>(?:attn\.|mlp\.|ln_final\.)?hook_\w+)")
-_LAYERS = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)\.(?P<layer>\d+)")
-_SUFFIX = re.compile(r"(?P<kind>[a-z_]+)_layer_(?P<layer>\d+)")
+_LENS = re.compile(
+    r"(?:(?P<stack>encoder|decoder)\.)?(?:blocks\.(?P<layer>\d+)\.)?(?P<hook>(?:attn\.|mlp\.|ln2\.|ln_final\.)?hook_\w+)"
+)
+_LAYERS = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)(?:\.(?P<layer>\d+)|\[(?P<item>\d+)\])")
+_SUFFIX = re.compile(r"(?P<kind>[a-z_]+)_layer_?(?P<layer>\d+)")
+_SUFFIX_KINDS = {"attn": "attn_out", "mlp": "mlp_out", "resid": "resid_post", "resid_out": "resid_post"}
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Site:
         if (self.kind in LAYER_KINDS) != (self.layer is not None):
             need = "needs a layer, as in" if self.layer is None else "has no layer: write"
             raise SiteError(f"site '{self.kind}' {need} '{self.kind + '.0' * (self.layer is None)}'")
+        if self.layer is not None and self.layer < 0:
+            raise SiteError(f"site '{self.kind}' in layer {self.layer}: layers are counted from 0, the first")
 
     def __str__(self) -> str:
         layer = "" if self.layer is None else f".{self.layer}"
@@ -81,10 +91,9 @@ def parse(text: str) -> Site:
     `resid_post.3`. Raises SiteError naming the nearest kind.
     """
     if match := _SUFFIX.fullmatch(text):
-        kind = {"attn": "attn_out", "mlp": "mlp_out"}.get(match["kind"], match["kind"])
-        return Site(kind, int(match["layer"]))
+        return Site(_SUFFIX_KINDS.get(match["kind"], match["kind"]), int(match["layer"]))
     if match := _LAYERS.fullmatch(text):
-        return Site("resid_post", int(match["layer"]))
+        return Site("resid_post", int(match["layer"] or match["item"]))
     if match := _LENS.fullmatch(text):
         return _from_lens(match, text)
     if match := _OURS.fullmatch(text):
@@ -95,6 +104,11 @@ def parse(text: str) -> Site:
 
 def _from_lens(match: re.Match[str], text: str) -> Site:
     kinds = {hook: kind for kind, hook in (LAYER_KINDS | WHOLE_KINDS).items()}
+    if match["hook"] == "hook_mlp_in":
+        raise SiteError(
+            f"'{text}' is the residual stream before the norm. Write 'mlp_in.{match['layer']}' for what the MLP receives, "
+            f"or 'resid_mid.{match['layer']}' ('resid_pre' where attention and MLP run in parallel) for the stream"
+        )
     if match["hook"] not in kinds:
         raise SiteError(unknown("TransformerLens hook", match["hook"], kinds))
     stack = {name: ours for ours, name in STACKS.items()}.get(match["stack"], "")
