@@ -1,0 +1,48 @@
+"""Corpus: from text to blocks of tokens, each with the document it came from.
+
+    documents("stdlib")  -->  train_tokenizer  -->  pack  -->  Tokens.blocks(start, stop)
+
+Knows nothing of models. Only `TokenBlocks`, what `Tokens.blocks` returns, imports torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monosema.corpus.blocks import TokenBlocks
+    from monosema.corpus.document import Document, documents
+    from monosema.corpus.packed import Packed, open_packed, pack
+    from monosema.corpus.tokenizer import Tokenizer, train_tokenizer
+    from monosema.corpus.tokens import Tokens, open_tokens
+
+__all__ = [
+    "Document",
+    "Packed",
+    "TokenBlocks",
+    "Tokenizer",
+    "Tokens",
+    "documents",
+    "open_packed",
+    "open_tokens",
+    "pack",
+    "train_tokenizer",
+]
+
+_HOMES = {
+    "Document": "document",
+    "Packed": "packed",
+    "TokenBlocks": "blocks",
+    "Tokenizer": "tokenizer",
+    "Tokens": "tokens",
+    "documents": "document",
+    "open_packed": "packed",
+    "open_tokens": "tokens",
+    "pack": "packed",
+    "train_tokenizer": "tokenizer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'monosema.corpus' has no attribute '{name}'")
+    return getattr(import_module(f"monosema.corpus.{_HOMES[name]}"), name)
