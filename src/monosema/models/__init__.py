@@ -13,12 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monosema.models.controls import randomised
     from monosema.models.families import FAMILIES, Family
     from monosema.models.loading import load, wrap
     from monosema.models.losses import next_token_loss
     from monosema.models.model import Edit, Model
 
-__all__ = ["FAMILIES", "Edit", "Family", "Model", "load", "next_token_loss", "wrap"]
+__all__ = ["FAMILIES", "Edit", "Family", "Model", "load", "next_token_loss", "randomised", "wrap"]
 
 _HOMES = {
     "FAMILIES": "families",
@@ -27,6 +28,7 @@ _HOMES = {
     "Model": "model",
     "load": "loading",
     "next_token_loss": "losses",
+    "randomised": "controls",
     "wrap": "loading",
 }
 

@@ -41,18 +41,24 @@ def load(path: str | Path, dtype: str = "float32", device: str = "cpu") -> "Mode
         raise ConfigError(f"device '{device}': this machine has no CUDA GPU that torch can use")
     try:
         with quiet():
-            module, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
                 attn_implementation="eager",
                 local_files_only=True,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # they are reported, and refused below
             )
     except (SafetensorError, EOFError) as error:
         raise DamagedError(f"the weights in {folder} cannot be read ({error}): copy or make them again") from error
-    lost = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
-    if lost:
+    module, report = loaded
+    if lost := sorted(report["missing_keys"]):
         raise DamagedError(f"the weights in {folder} lack {len(lost)} of the model's tensors, first {lost[0]}")
+    if misfits := sorted(report["mismatched_keys"]):
+        name, got, expected = misfits[0]
+        raise DamagedError(
+            f"{name} in {folder} is {list(got)}, the config says {list(expected)}: they do not belong together"
+        )
     return wrap(module.requires_grad_(False).eval().to(device), folder.resolve().name)
 
 

@@ -176,10 +176,8 @@ class Model:
             )
         low, high = int(tokens.min()), int(tokens.max())
         if low < 0 or high >= self.d_vocab:
-            wrong = low if low < 0 else high
-            raise DataError(
-                f"token {wrong} is not in the vocabulary of {self.name} (0 to {self.d_vocab - 1}): was another tokenizer used?"
-            )
+            wrong, known = low if low < 0 else high, f"0 to {self.d_vocab - 1}"
+            raise DataError(f"token {wrong} is not in {self.name}'s vocabulary ({known}): was another tokenizer used?")
         return tokens.to(self.device)
 
 

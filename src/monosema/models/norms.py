@@ -22,7 +22,7 @@ SCALE = 1000.0
 class Norm:
     """The gain that a norm multiplies by, float32, and whether it subtracts the mean first."""
 
-    gain: Float[Tensor, "d_model"]
+    gain: Float[Tensor, " d_model"]
     centred: bool
 
 

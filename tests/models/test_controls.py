@@ -1,0 +1,76 @@
+"""Randomised models: what is destroyed, and what is kept to the bit."""
+
+import pytest
+import torch
+
+from monosema.models import Model, randomised, wrap
+
+
+def weights(model: Model) -> dict[str, torch.Tensor]:
+    return dict(model.module.named_parameters())
+
+
+def test_a_redrawn_tensor_has_the_tensors_own_mean_and_deviation(model):
+    for name, new in weights(randomised(model)).items():
+        old = weights(model)[name]
+        assert torch.allclose(new.mean(), old.mean(), atol=1e-6), name
+        assert torch.allclose(new.std(), old.std(), rtol=1e-5), name
+        assert not torch.isclose(new, old).all(), name
+
+
+def test_a_redrawn_tensor_is_normal_and_knows_nothing_of_the_old_one(build):
+    # 53 x 24 heavy-tailed weights: kurtosis 3 after, far above before; correlation with the old ones about 0.
+    module = build("gpt2")
+    module.transformer.wte.weight.data.pow_(5)
+    trained = wrap(module, "heavy")
+    old, new = (weights(m)["transformer.wte.weight"].flatten() for m in (trained, randomised(trained)))
+    kurtosis = [float(((w - w.mean()) / w.std()).pow(4).mean()) for w in (old, new)]
+    assert kurtosis[0] > 20
+    assert abs(kurtosis[1] - 3) < 0.6
+    assert abs(float(torch.corrcoef(torch.stack([old, new]))[0, 1])) < 0.1
+
+
+def test_permuting_keeps_every_number_and_moves_them(model):
+    for name, new in weights(randomised(model, "permute")).items():
+        old = weights(model)[name]
+        assert torch.equal(new.flatten().sort().values, old.flatten().sort().values), name
+        assert not torch.equal(new, old), name
+
+
+def test_reinit_starts_from_the_config(build):
+    # GPT-2's own scheme: embeddings of deviation 0.02, biases 0, gains 1; the original has noise of 0.1 on all.
+    new = weights(randomised(wrap(build("gpt2"), "tiny"), "reinit"))
+    assert abs(float(new["transformer.wte.weight"].std()) - 0.02) < 0.002
+    assert not new["transformer.h.0.attn.c_attn.bias"].any()
+    assert bool((new["transformer.ln_f.weight"] == 1).all())
+
+
+@pytest.mark.parametrize("how", ["redraw", "permute", "reinit"])
+def test_the_same_seed_gives_the_same_bits_and_leaves_the_original_and_the_global_stream_alone(model, how):
+    before, state = model.fingerprint, torch.random.get_rng_state()
+    first, again, other = (randomised(model, how, seed).fingerprint for seed in (1, 1, 2))
+    assert first == again != other
+    assert model.fingerprint == before != first
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("how", ["redraw", "permute", "reinit"])
+def test_embeddings_are_kept_to_the_bit_and_nothing_else_is(model, how):
+    kept = weights(randomised(model, how, keep_embeddings=True))
+    for name, old in weights(model).items():
+        embedding = any(part in name for part in ("wte", "wpe", "embed", "lm_head"))
+        assert torch.equal(kept[name], old) == embedding, name
+
+
+@pytest.mark.parametrize("how", ["redraw", "permute", "reinit"])
+def test_tied_weights_stay_tied(how, build):
+    new = randomised(wrap(build("gpt2"), "tiny"), how).module
+    assert new.lm_head.weight is new.transformer.wte.weight
+    untied = randomised(wrap(build("llama"), "untied"), how).module
+    assert untied.lm_head.weight is not untied.model.embed_tokens.weight
+
+
+def test_a_tensor_that_is_one_throughout_stays_so(build):
+    module = build("gpt2")
+    module.transformer.ln_f.weight.data.fill_(1.0)
+    assert bool((weights(randomised(wrap(module, "tiny")))["transformer.ln_f.weight"] == 1).all())
