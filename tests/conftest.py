@@ -1,4 +1,4 @@
-"""Every test runs with shapes and types enforced, one thread a worker, and no network."""
+"""Every test runs with shapes and types enforced, one thread a worker, no network, and the same examples."""
 
 import os
 
@@ -8,6 +8,9 @@ from jaxtyping import install_import_hook
 
 install_import_hook("monosema", "beartype.beartype").__enter__()
 
+import hypothesis  # noqa: E402
 import torch  # noqa: E402
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=50)
+hypothesis.settings.load_profile("repeatable")

@@ -30,7 +30,7 @@ def to_json(config: Any) -> Json:
     raise TypeError(f"a config cannot hold a {type(config).__name__}")
 
 
-def from_json(cls: type[T], data: Mapping[str, Any], where: str = "config") -> T:
+def from_json(cls: type[T], data: Any, where: str = "config") -> T:
     """The `cls` that `data` describes. Fields with a default may be left out; nothing else may.
 
     Raises ConfigError: unknown key (with the nearest known one), missing key, wrong type.
@@ -138,7 +138,9 @@ def require(holds: bool, message: str) -> None:
         raise ConfigError(message)
 
 
-def require_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> None:
+def require_range(
+    name: str, value: int | float, low: int | float, high: int | float = math.inf, *, open_low: bool = False
+) -> None:
     """Raise ConfigError unless low <= value <= high (low < value with `open_low`) and value is finite."""
     inside = math.isfinite(value) and (low < value if open_low else low <= value) and value <= high
     if not inside:

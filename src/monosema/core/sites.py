@@ -106,8 +106,8 @@ def _from_lens(match: re.Match[str], text: str) -> Site:
     kinds = {hook: kind for kind, hook in (LAYER_KINDS | WHOLE_KINDS).items()}
     if match["hook"] == "hook_mlp_in":
         raise SiteError(
-            f"'{text}' is the residual stream before the norm. Write 'mlp_in.{match['layer']}' for what the MLP receives, "
-            f"or 'resid_mid.{match['layer']}' ('resid_pre' where attention and MLP run in parallel) for the stream"
+            f"'{text}' is the residual stream before the norm: write 'resid_mid.{match['layer']}' for it ('resid_pre' "
+            f"where attention and MLP run in parallel), or 'mlp_in.{match['layer']}' for what the MLP receives"
         )
     if match["hook"] not in kinds:
         raise SiteError(unknown("TransformerLens hook", match["hook"], kinds))
