@@ -1,11 +1,11 @@
 """Sparse codes: which features fire on each row, and how strongly. Never a batch x n_features matrix.
 
-    indices [nnz]      the feature of each entry, rows one after the other
-    values  [nnz]      its activation
-    offsets [batch+1]  row r owns entries offsets[r] .. offsets[r+1]
+indices [nnz]      the feature of each entry, rows one after the other
+values  [nnz]      its activation
+offsets [batch+1]  row r owns entries offsets[r] .. offsets[r+1]
 
-    row 0: {2: .5, 7: 1.0}, row 1: {}, row 2: {2: .1}
-    indices 2 7 2    values .5 1.0 .1    offsets 0 2 2 3
+row 0: {2: .5, 7: 1.0}, row 1: {}, row 2: {2: .1}
+indices 2 7 2    values .5 1.0 .1    offsets 0 2 2 3
 """
 
 from dataclasses import dataclass, replace

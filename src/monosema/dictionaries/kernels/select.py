@@ -6,7 +6,7 @@
 `select_batch_topk`  the `total` largest of the whole batch (Bussmann et al. 2024)
 `select_above`       all above a threshold, one per feature (Rajamanoharan et al. 2024); 0 is a ReLU
 
-All of them keep positive values only: a ReLU follows every selection.
+The first two keep positive values only: a ReLU follows the selection.
 """
 
 from collections.abc import Iterator

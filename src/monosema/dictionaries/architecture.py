@@ -1,0 +1,96 @@
+"""What an architecture is: a rule for which features fire, and a loss. Nothing else.
+
+An architecture is stateless. What changes in training lives in `Weights`, in the counters that the
+trainer passes in as a `Moment`, and in the running means of the `statistics` a loss returns.
+
+All losses are per coordinate on activations of unit variance, so that they compare between
+dictionaries and sites: `mse` is mean over rows of |y - y'|^2 / d_out, and a penalty is divided by
+d_out as well (a coefficient then reads as in Bricken et al. 2023, who sum over coordinates).
+"""
+
+import abc
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.weights import Weights
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where training stands when a loss is asked for.
+
+    progress  fraction of the run that is done, in [0, 1]
+    silent    rows since each feature last fired, before this batch
+    """
+
+    progress: float
+    silent: Int64[Tensor, "n_features"]
+
+    def dead(self, codes: SparseCodes, after: int) -> Bool[Tensor, "n_features"]:
+        """Features that have been silent for `after` rows, this batch included."""
+        return (self.silent + len(codes) >= after) & (codes.counts() == 0)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A training loss and what it is made of.
+
+    loss        to differentiate
+    parts       its named parts, for the log
+    codes       what fired on the batch
+    statistics  numbers whose running mean the architecture needs for inference
+    """
+
+    loss: Float[Tensor, ""]
+    parts: dict[str, Tensor]
+    codes: SparseCodes
+    statistics: dict[str, float] = field(default_factory=dict)
+
+
+class Architecture(abc.ABC):
+    """A sparsity rule. Subclasses are final, one file each, and take their config as `config`."""
+
+    Config: type
+    """The frozen dataclass of its settings."""
+
+    config: Any
+
+    scaled_extra: tuple[str, ...] = ()
+    """Extra tensors that are in units of activation, and scale with it."""
+
+    def extra(self, n_features: int) -> dict[str, Tensor]:
+        """Trainable tensors beyond the four that every dictionary has, at the start."""
+        del n_features
+        return {}
+
+    def inference_extra(self, statistics: dict[str, float], n_features: int) -> dict[str, Tensor]:
+        """Tensors that inference needs and training does not train, from the running statistics."""
+        del statistics, n_features
+        return {}
+
+    def project(self, weights: Weights) -> None:
+        """Bring the extra tensors back into their range after an optimiser step."""
+
+    @abc.abstractmethod
+    def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+        """The codes of `x`, as in use: without gradient."""
+
+    @abc.abstractmethod
+    def loss(
+        self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
+    ) -> Terms:
+        """The training loss of predicting `y` from `x` (the same tensor for an autoencoder)."""
+
+
+def mse(reconstruction: Float[Tensor, "batch d"], y: Float[Tensor, "batch d"]) -> Float[Tensor, ""]:
+    """Mean over rows and coordinates of the squared error."""
+    return (reconstruction - y).square().mean()
+
+
+def warmed(progress: float, fraction: float) -> float:
+    """A factor that rises from 0 to 1 over the first `fraction` of a run."""
+    return 1.0 if fraction == 0 else min(1.0, progress / fraction)

@@ -1,0 +1,40 @@
+"""AuxK: dead features learn to explain what the living left over (Gao et al. 2024, section A.2).
+
+    e  = y - y'                                        the error, without gradient
+    e' = sum over the k_aux largest dead pre-activations
+    L  = sum |e - e'|^2 / sum |e - mean e|^2           scaled by min(n_dead / k_aux, 1)
+
+The gradient reaches the dead features' encoder rows as well as their decoder rows.
+"""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from monosema.dictionaries.kernels import decode, pre_activations, select_topk
+from monosema.dictionaries.weights import Weights
+
+
+def auxk_loss(
+    weights: Weights,
+    x: Float[Tensor, "batch d_in"],
+    error: Float[Tensor, "batch d_out"],
+    dead: Bool[Tensor, "n_features"],
+) -> Float[Tensor, ""]:
+    """The loss above; zero, with a gradient of zero, when nothing is dead.
+
+    x      what the encoder multiplies (already centred)
+    error  y less the reconstruction; it is taken without gradient
+    """
+    features = dead.nonzero().view(-1)
+    k_aux = max(1, error.shape[1] // 2)
+    if len(features) == 0:
+        return error.new_zeros(())
+    error = error.detach()
+    W_enc, W_dec, b_enc = weights.W_enc[features], weights.W_dec[features], weights.b_enc[features]
+    codes = select_topk(x, W_enc, b_enc, min(k_aux, len(features)))
+    values = pre_activations(x, None, W_enc, b_enc, codes)
+    guess = decode(codes.with_values(values), W_dec, torch.zeros_like(error[0]))
+    spread = (error - error.mean(0)).square().sum()
+    scale = min(len(features) / k_aux, 1.0)
+    return scale * (guess - error).square().sum() / spread.clamp_min(torch.finfo(error.dtype).tiny)

@@ -1,0 +1,69 @@
+"""BatchTopK: over a batch the k x batch largest pre-activations fire (Bussmann, Leask & Nanda 2024).
+
+    training   f = the batch's k x batch largest of ReLU(W_enc (x - b_dec) + b_enc)
+    in use     f = pre where pre > threshold, the running mean of each batch's smallest active value
+
+Rows may use more or fewer than k features; the mean is k.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from monosema.dictionaries.architecture import Architecture, Moment, Terms
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels import select_above, select_batch_topk
+from monosema.dictionaries.topk import TopKConfig, selected_loss
+from monosema.dictionaries.weights import Weights
+
+
+@dataclass(frozen=True)
+class BatchTopKConfig(TopKConfig):
+    """As TopK's; k is the mean number of features per row."""
+
+
+@final
+class BatchTopK(Architecture):
+    """The rule above."""
+
+    Config = BatchTopKConfig
+    scaled_extra = ("threshold",)
+
+    def __init__(self, config: BatchTopKConfig) -> None:
+        self.config = config
+
+    def inference_extra(self, statistics: dict[str, float], n_features: int) -> dict[str, Tensor]:
+        return threshold_extra(statistics, n_features)
+
+    def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+        return encode_above(weights, x)
+
+    def loss(
+        self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
+    ) -> Terms:
+        codes = select_batch(weights, x, self.config.k)
+        terms = selected_loss(weights, x, y, codes, moment, self.config)
+        return Terms(terms.loss, terms.parts, terms.codes, threshold_statistics(codes))
+
+
+def select_batch(weights: Weights, x: Float[Tensor, "batch d_in"], k: int) -> SparseCodes:
+    """The k x batch largest pre-activations."""
+    return select_batch_topk(weights.encoder_input(x), weights.W_enc, weights.b_enc, k * len(x))
+
+
+def threshold_statistics(codes: SparseCodes) -> dict[str, float]:
+    """The smallest active value of the batch, to be averaged; nothing when nothing fires."""
+    return {"threshold": float(codes.values.min())} if len(codes.values) else {}
+
+
+def threshold_extra(statistics: dict[str, float], n_features: int) -> dict[str, Tensor]:
+    """One threshold for every feature, as JumpReLU stores it."""
+    return {"threshold": torch.full((n_features,), statistics.get("threshold", 0.0))}
+
+
+def encode_above(weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+    """The pre-activations above their feature's threshold."""
+    return select_above(weights.encoder_input(x), weights.W_enc, weights.b_enc, weights.extra["threshold"])

@@ -1,0 +1,112 @@
+"""What a dictionary is: a sparse code for activation vectors.
+
+    x [batch, d_in]  --encode-->  f [batch, n_features]  --decode-->  y [batch, d_out]
+
+An autoencoder reads and writes one site (d_in = d_out = d_model); a transcoder reads one and writes
+another; a crosscoder reads and writes several, laid end to end (d_in = n_sites * d_model).
+Never imports a model, a store, or a metric.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from monosema.core import fingerprints
+from monosema.dictionaries.architecture import Architecture
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels import decode
+from monosema.dictionaries.weights import Weights
+
+
+@final
+@dataclass(frozen=True)
+class Dictionary:
+    """A trained dictionary, in the units of the model's own activations.
+
+    rule        how it chooses what fires, with its config
+    weights     latent-major tensors
+    reads       the sites whose activations, laid end to end, are x; `widths_in` says where to cut
+    writes      the same for y
+    keep        False for pruned features: their codes are dropped, nothing is selected instead
+    metadata    provenance, kept with the dictionary
+    """
+
+    architecture: str
+    rule: Architecture
+    weights: Weights
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    widths_in: tuple[int, ...]
+    widths_out: tuple[int, ...]
+    keep: Bool[Tensor, "n_features"]
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+    @torch.no_grad()
+    def encode(self, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+        """The codes of `x`."""
+        return self.rule.encode(self.weights, x).keep(self.keep)
+
+    @torch.no_grad()
+    def decode(self, codes: SparseCodes) -> Float[Tensor, "batch d_out"]:
+        """The reconstruction that `codes` stand for."""
+        return decode(codes, self.weights.W_dec, self.weights.b_dec)
+
+    def reconstruct(self, x: Float[Tensor, "batch d_in"]) -> Float[Tensor, "batch d_out"]:
+        """decode(encode(x))."""
+        return self.decode(self.encode(x))
+
+    def pruned(self, keep: Bool[Tensor, "n_features"]) -> "Dictionary":
+        """The same dictionary without the features where `keep` is False. L0 falls by the sum of
+        their frequencies, exactly."""
+        return replace(self, keep=self.keep & keep)
+
+    def to(self, device: str) -> "Dictionary":
+        """The same dictionary on another device."""
+        moved = {name: tensor.to(device) for name, tensor in self.weights.named().items()}
+        return replace(self, weights=self.weights.replaced(moved), keep=self.keep.to(device))
+
+    @property
+    def config(self) -> Any:
+        return self.rule.config
+
+    @property
+    def is_autoencoder(self) -> bool:
+        """Whether it writes where it reads (a crosscoder does too)."""
+        return self.reads == self.writes
+
+    @property
+    def n_features(self) -> int:
+        return self.weights.n_features
+
+    @property
+    def d_in(self) -> int:
+        return sum(self.widths_in)
+
+    @property
+    def d_out(self) -> int:
+        return sum(self.widths_out)
+
+    @property
+    def W_enc(self) -> Float[Tensor, "n_features d_in"]:
+        return self.weights.W_enc
+
+    @property
+    def W_dec(self) -> Float[Tensor, "n_features d_out"]:
+        return self.weights.W_dec
+
+    @property
+    def b_enc(self) -> Float[Tensor, "n_features"]:
+        return self.weights.b_enc
+
+    @property
+    def b_dec(self) -> Float[Tensor, "d_out"]:
+        return self.weights.b_dec
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of every tensor, the pruning included."""
+        return fingerprints.of_tensors({**self.weights.named(), "keep": self.keep})

@@ -1,0 +1,113 @@
+"""JumpReLU: a feature fires above its own learned threshold (Rajamanoharan et al. 2024,
+"Jumping ahead"), with a penalty that pulls L0 to a target.
+
+    f = pre where pre > theta         pre = W_enc (x - b_dec) + b_enc
+    L = mse + penalty (L0 / target - 1)^2
+
+Thresholds are trained through straight-through estimators of width `bandwidth`: near its threshold a
+feature's value has derivative -theta/bandwidth, and its firing -1/bandwidth, by theta. The threshold
+is kept directly (not its logarithm), in float32, and not below zero. The gradient of the firing goes
+to the threshold only, as in the paper; thresholds and widths are in units of activation at unit
+variance, where a centred row has a norm of about sqrt(d).
+"""
+
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from monosema.core.config import require_range
+from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
+from monosema.dictionaries.batchtopk import encode_above
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels import decode, pre_activations, select_above
+from monosema.dictionaries.weights import Weights
+
+
+@dataclass(frozen=True)
+class JumpReLUConfig:
+    """target: L0 to settle at. penalty rises from 0 over `warmup` of the run. threshold: where all begin."""
+
+    n_features: int = 4096
+    target: float = 32.0
+    penalty: float = 1.0
+    warmup: float = 0.2
+    threshold: float = 0.1
+    bandwidth: float = 0.3
+
+    def __post_init__(self) -> None:
+        require_range("n_features", self.n_features, 1)
+        require_range("target", self.target, 0, self.n_features, open_low=True)
+        require_range("penalty", self.penalty, 0)
+        require_range("warmup", self.warmup, 0, 1)
+        require_range("threshold", self.threshold, 0)
+        require_range("bandwidth", self.bandwidth, 0, open_low=True)
+
+
+@final
+class JumpReLU(Architecture):
+    """The rule above."""
+
+    Config = JumpReLUConfig
+    scaled_extra = ("threshold",)
+
+    def __init__(self, config: JumpReLUConfig) -> None:
+        self.config = config
+
+    def extra(self, n_features: int) -> dict[str, Tensor]:
+        return {"threshold": torch.full((n_features,), self.config.threshold)}
+
+    def project(self, weights: Weights) -> None:
+        weights.extra["threshold"].data.clamp_(min=0)
+
+    def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+        return encode_above(weights, x)
+
+    def loss(
+        self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
+    ) -> Terms:
+        x = weights.encoder_input(x)
+        theta, width = weights.extra["threshold"], self.config.bandwidth
+        places = select_above(x, weights.W_enc, weights.b_enc, (theta - width / 2).detach())
+        pre = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, places)
+        values = _Jump.apply(pre, theta[places.indices], width)
+        l0 = _Step.apply(pre, theta[places.indices], width).sum() / len(x)
+        codes = places.with_values(values)
+        parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y), "l0": l0}
+        penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
+        loss = parts["mse"] + penalty * (l0 / self.config.target - 1).square()
+        return Terms(loss, parts, codes.with_values(values.detach()).where(values.detach() > 0))
+
+
+class _Jump(torch.autograd.Function):
+    """pre where pre > theta; by theta, -theta/width inside the window."""
+
+    @staticmethod
+    def forward(ctx: Any, pre: Tensor, theta: Tensor, width: float) -> Tensor:
+        ctx.save_for_backward(pre, theta)
+        ctx.width = width
+        return pre * (pre > theta)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        pre, theta = ctx.saved_tensors
+        inside = (pre - theta).abs() < ctx.width / 2
+        return grads[0] * (pre > theta), -grads[0] * inside * theta / ctx.width, None
+
+
+class _Step(torch.autograd.Function):
+    """1 where pre > theta; by theta, -1/width inside the window; by pre, nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, pre: Tensor, theta: Tensor, width: float) -> Tensor:
+        ctx.save_for_backward(pre, theta)
+        ctx.width = width
+        return (pre > theta).to(pre.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        pre, theta = ctx.saved_tensors
+        inside = (pre - theta).abs() < ctx.width / 2
+        return None, -grads[0] * inside / ctx.width, None

@@ -1,0 +1,80 @@
+"""Matryoshka: nested dictionaries, each of which must reconstruct alone (Bussmann et al. 2025).
+
+    groups    the first m_1 features, the first m_2, ... all n_features
+    training  BatchTopK selects; y'_g = b_dec + sum over the features before m_g; L = mean_g mse(y'_g) + auxk
+    in use    as BatchTopK, by threshold
+
+Early features are pushed to be general, so that a specific one does not absorb them.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from monosema.core.config import require
+from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse
+from monosema.dictionaries.auxk import auxk_loss
+from monosema.dictionaries.batchtopk import encode_above, select_batch, threshold_extra, threshold_statistics
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels import decode, pre_activations
+from monosema.dictionaries.topk import TopKConfig
+from monosema.dictionaries.weights import Weights
+
+
+@dataclass(frozen=True)
+class MatryoshkaConfig(TopKConfig):
+    """As BatchTopK's; shares: the nested sizes as fractions of n_features, rising to 1."""
+
+    shares: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        rising = all(a < b for a, b in zip((0.0, *self.shares), self.shares, strict=False))
+        require(
+            rising and self.shares[-1] == 1,
+            f"shares must rise from above 0 to 1, got {self.shares}: write them as 0.25+0.5+1.0",
+        )
+
+
+@final
+class Matryoshka(Architecture):
+    """The rule above."""
+
+    Config = MatryoshkaConfig
+    scaled_extra = ("threshold",)
+
+    def __init__(self, config: MatryoshkaConfig) -> None:
+        self.config = config
+
+    def inference_extra(self, statistics: dict[str, float], n_features: int) -> dict[str, Tensor]:
+        return threshold_extra(statistics, n_features)
+
+    def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+        return encode_above(weights, x)
+
+    def loss(
+        self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
+    ) -> Terms:
+        places = select_batch(weights, x, self.config.k)
+        x = weights.encoder_input(x)
+        values = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, places)
+        nested = self._nested(weights, places.with_values(values), y)
+        codes = places.with_values(values.detach())
+        parts = {"mse": mse(nested[-1], y), "nested": torch.stack([mse(part, y) for part in nested]).mean()}
+        parts["auxk"] = auxk_loss(weights, x, y - nested[-1], moment.dead(codes, self.config.dead_after))
+        loss = parts["nested"] + self.config.auxk * parts["auxk"]
+        return Terms(loss, parts, codes, threshold_statistics(codes))
+
+    def _nested(self, weights: Weights, codes: SparseCodes, y: Tensor) -> list[Tensor]:
+        """The reconstructions of the nested dictionaries, smallest first, each adding to the last."""
+        nested, total, start = [], weights.b_dec.expand_as(y), 0
+        for share in self.config.shares:
+            stop = max(start + 1, round(share * weights.n_features))
+            inside = (codes.indices >= start) & (codes.indices < stop)
+            total = total + decode(codes.where(inside), weights.W_dec, torch.zeros_like(weights.b_dec))
+            nested.append(total)
+            start = stop
+        return nested

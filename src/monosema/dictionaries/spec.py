@@ -1,0 +1,103 @@
+"""What to train: a name, an architecture with its settings, the sites, the optimiser.
+
+topk,k=12,n_features=1024,lr=0.002          named 'topk'
+narrow=l1,penalty=8,tied=true               named 'narrow'
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from monosema.core.config import from_json, from_text, require_range, to_json
+from monosema.core.errors import ConfigError, unknown
+from monosema.dictionaries.architecture import Architecture
+from monosema.dictionaries.table import architecture
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """Adam (Kingma & Ba 2015) with a linear warm-up and a linear decay to zero, both as fractions of
+    the run; the gradient is clipped to norm `clip`."""
+
+    lr: float = 1e-3
+    lr_warmup: float = 0.02
+    lr_decay: float = 0.2
+    beta1: float = 0.9
+    beta2: float = 0.999
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_range("lr", self.lr, 0, 1, open_low=True)
+        require_range("lr_warmup + lr_decay", self.lr_warmup + self.lr_decay, 0, 1)
+        require_range("lr_warmup", self.lr_warmup, 0, 1)
+        require_range("lr_decay", self.lr_decay, 0, 1)
+        require_range("beta1", self.beta1, 0, 0.9999)
+        require_range("beta2", self.beta2, 0, 0.999999)
+        require_range("clip", self.clip, 0, open_low=True)
+
+    def lr_at(self, progress: float) -> float:
+        """The learning rate when `progress` of the run, in [0, 1], is done."""
+        up = 1.0 if self.lr_warmup == 0 else min(1.0, progress / self.lr_warmup)
+        down = 1.0 if self.lr_decay == 0 else min(1.0, (1.0 - progress) / self.lr_decay)
+        return self.lr * min(up, down)
+
+
+@dataclass(frozen=True)
+class DictionarySpec:
+    """One dictionary to train. `config` is the architecture's own; reads == writes: an autoencoder."""
+
+    name: str
+    architecture: str
+    config: Any
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+
+    def __post_init__(self) -> None:
+        if not self.name or set(self.name) & set('/\\:*?"<>| ') or self.name.startswith("."):
+            raise ConfigError(f"'{self.name}' cannot name a folder: use letters, digits, '-' and '_'")
+        if not isinstance(self.config, architecture(self.architecture).Config):
+            raise ConfigError(f"'{self.name}': {type(self.config).__name__} is not a config of '{self.architecture}'")
+
+    def rule(self) -> Architecture:
+        """The architecture, with its config."""
+        return architecture(self.architecture)(self.config)  # type: ignore[call-arg]
+
+    def to_json(self) -> dict[str, Any]:
+        """As written to checkpoints and run directories."""
+        return {f.name: to_json(getattr(self, f.name)) for f in dataclasses.fields(self)}
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "DictionarySpec":
+        """What `to_json` wrote."""
+        config = from_json(architecture(data["architecture"]).Config, data["config"], data["name"])
+        optimiser = from_json(OptimiserConfig, data["optimiser"], data["name"])
+        reads, writes = tuple(data["reads"]), tuple(data["writes"])
+        return DictionarySpec(data["name"], data["architecture"], config, reads, writes, optimiser)
+
+
+def parse_spec(text: str, reads: tuple[str, ...], writes: tuple[str, ...]) -> DictionarySpec:
+    """The dictionary that a line of the module's examples describes.
+
+    Settings of the architecture and of the optimiser stand side by side. Raises ConfigError for an
+    unknown architecture or setting (naming the nearest) and for values that cannot work.
+    """
+    head, *pairs = [part.strip() for part in text.split(",")]
+    name, _, kind = head.rpartition("=")
+    cls = architecture(kind)
+    settings = dict(_pair(pair, text) for pair in pairs)
+    ours = {f.name for f in dataclasses.fields(OptimiserConfig)}
+    theirs = {f.name for f in dataclasses.fields(cls.Config)}
+    for key in settings:
+        if key not in ours | theirs:
+            raise ConfigError(f"'{text}': {unknown('setting', key, ours | theirs)}")
+    config = from_text(cls.Config, {k: v for k, v in settings.items() if k in theirs}, text)
+    optimiser = from_text(OptimiserConfig, {k: v for k, v in settings.items() if k in ours}, text)
+    return DictionarySpec(name or kind.rpartition(":")[2], kind, config, reads, writes, optimiser)
+
+
+def _pair(text: str, whole: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ConfigError(f"'{whole}': '{text}' is not of the form setting=value")
+    return key.strip(), value.strip()

@@ -1,0 +1,71 @@
+"""TopK: on every row the k largest pre-activations fire (Makhzani & Frey 2013; Gao et al. 2024).
+
+    f = TopK(ReLU(W_enc (x - b_dec) + b_enc))        L = mse + auxk / 32
+
+L0 is k by construction, unless fewer than k pre-activations are positive.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor
+
+from monosema.core.config import require_range
+from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse
+from monosema.dictionaries.auxk import auxk_loss
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels import decode, pre_activations, select_topk
+from monosema.dictionaries.weights import Weights
+
+
+@dataclass(frozen=True)
+class TopKConfig:
+    """k: features per row. auxk: weight of the loss for dead features. A feature is dead when it has
+    been silent for `dead_after` rows."""
+
+    n_features: int = 4096
+    k: int = 32
+    auxk: float = 1 / 32
+    dead_after: int = 200_000
+
+    def __post_init__(self) -> None:
+        require_range("n_features", self.n_features, 1)
+        require_range("k", self.k, 1, self.n_features)
+        require_range("auxk", self.auxk, 0)
+        require_range("dead_after", self.dead_after, 1)
+
+
+@final
+class TopK(Architecture):
+    """The rule above."""
+
+    Config = TopKConfig
+
+    def __init__(self, config: TopKConfig) -> None:
+        self.config = config
+
+    def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
+        return select_topk(weights.encoder_input(x), weights.W_enc, weights.b_enc, self.config.k)
+
+    def loss(
+        self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
+    ) -> Terms:
+        return selected_loss(weights, x, y, self.encode(weights, x), moment, self.config)
+
+
+def selected_loss(
+    weights: Weights,
+    x: Float[Tensor, "batch d_in"],
+    y: Float[Tensor, "batch d_out"],
+    codes: SparseCodes,
+    moment: Moment,
+    config: TopKConfig,
+) -> Terms:
+    """mse of the reconstruction from the selected `codes`, plus AuxK for the dead."""
+    x = weights.encoder_input(x)
+    codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
+    reconstruction = decode(codes, weights.W_dec, weights.b_dec)
+    parts = {"mse": mse(reconstruction, y)}
+    parts["auxk"] = auxk_loss(weights, x, y - reconstruction, moment.dead(codes, config.dead_after))
+    return Terms(parts["mse"] + config.auxk * parts["auxk"], parts, codes)
