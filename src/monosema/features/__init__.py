@@ -1,0 +1,67 @@
+"""What features look like: a sample of them with contexts, logit effects and numbers, as plain rows.
+
+    dictionary, model, tokens --sample--> FeatureSample (frozen rows, JSON both ways)
+    sample, its control       --readability--> Finding
+
+Computes rows, never pages. Names are resolved when first used, so that reading rows costs no import
+of torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monosema.features.rows import Context as Context
+    from monosema.features.rows import Detector as Detector
+    from monosema.features.rows import FeatureRow as FeatureRow
+    from monosema.features.rows import FeatureSample as FeatureSample
+    from monosema.features.rows import FeatureStudy as FeatureStudy
+    from monosema.features.rows import LogitEffect as LogitEffect
+    from monosema.features.rows import LogitEffects as LogitEffects
+    from monosema.features.rows import SampleConfig as SampleConfig
+    from monosema.features.rows import ScoredFeature as ScoredFeature
+    from monosema.features.rows import Stratum as Stratum
+    from monosema.features.rows import StudiedDictionary as StudiedDictionary
+    from monosema.features.rows import TopToken as TopToken
+    from monosema.features.sampling import sample as sample
+    from monosema.features.summary import readability as readability
+
+_HOMES = {
+    "Context": "rows",
+    "Detector": "rows",
+    "FeatureRow": "rows",
+    "FeatureSample": "rows",
+    "FeatureStudy": "rows",
+    "LogitEffect": "rows",
+    "LogitEffects": "rows",
+    "SampleConfig": "rows",
+    "ScoredFeature": "rows",
+    "Stratum": "rows",
+    "StudiedDictionary": "rows",
+    "TopToken": "rows",
+    "readability": "summary",
+    "sample": "sampling",
+}
+
+__all__ = [
+    "Context",
+    "Detector",
+    "FeatureRow",
+    "FeatureSample",
+    "FeatureStudy",
+    "LogitEffect",
+    "LogitEffects",
+    "SampleConfig",
+    "ScoredFeature",
+    "Stratum",
+    "StudiedDictionary",
+    "TopToken",
+    "readability",
+    "sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,126 @@
+"""Where features fire and where they do not: three kinds of context, found in one pass.
+
+    top        the strongest firing of each of the k documents where it is strongest
+    active     k firings drawn uniformly
+    inactive   k positions drawn uniformly from those with no firing in the whole window
+
+Every position of a block can be drawn, the first and the last included: the window is then shorter.
+"""
+
+import math
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn.functional import max_pool1d, pad
+
+from monosema.core.seeding import derive
+from monosema.features.mixing import mixed
+from monosema.features.reading import Part, Tokenizer, Tokens
+from monosema.features.reservoirs import Kept, Reservoir
+from monosema.features.rows import Context, SampleConfig
+
+DIGITS = 5
+"""Significant digits of a stored activation."""
+
+MARGIN = 8
+"""Tokens decoded beyond a window; no character is cut into more."""
+
+
+class ContextsOf:
+    """The contexts of one feature: `update` with parts of the corpus in their order."""
+
+    def __init__(self, feature: int, config: SampleConfig) -> None:
+        self.config = config
+        self.salts = {kind: derive(config.seed, kind, feature) for kind in ("active", "inactive")}
+        self.top = Reservoir(config.n_top, one_per_document=True)
+        self.active = Reservoir(config.n_active)
+        self.inactive = Reservoir(config.n_inactive)
+
+    def update(self, part: Part, values: Float[Tensor, "row"]) -> None:
+        """Take in the feature's activations at the usable positions of `part`."""
+        grid = torch.full(part.usable.shape, torch.nan).masked_scatter_(part.usable, values)
+        near = _near(grid > 0, self.config.before, self.config.after)[part.usable]
+        places = part.places
+        random = {kind: mixed(places, salt) for kind, salt in self.salts.items()}
+        self._offer(self.top, part, grid, values, values > 0)
+        self._offer(self.active, part, grid, random["active"], values > 0)
+        self._offer(self.inactive, part, grid, random["inactive"], ~near)
+
+    def _offer(
+        self,
+        reservoir: Reservoir,
+        part: Part,
+        grid: Float[Tensor, "batch seq"],
+        keys: Tensor,
+        among: Bool[Tensor, "row"],
+    ) -> None:
+        chosen = among.nonzero().flatten()
+        where = part.usable.nonzero()[chosen]
+
+        def window(i: int) -> Float[Tensor, "width"]:
+            block, position = where[i].tolist()
+            padded = pad(grid[block], (self.config.before, self.config.after), value=torch.nan)
+            return padded[position : position + self.config.before + 1 + self.config.after]
+
+        reservoir.offer(keys[chosen], part.places[chosen], part.documents[part.usable][chosen], window)
+
+
+def _near(firing: Bool[Tensor, "batch seq"], before: int, after: int) -> Bool[Tensor, "batch seq"]:
+    """Whether a window around each position holds a firing."""
+    padded = pad(firing.float().unsqueeze(1), (before, after))
+    return max_pool1d(padded, before + 1 + after, stride=1).squeeze(1) > 0
+
+
+class Windows:
+    """Turns places of a corpus into contexts with text."""
+
+    def __init__(self, tokens: Tokens, tokenizer: Tokenizer, config: SampleConfig) -> None:
+        self.tokens, self.tokenizer, self.config = tokens, tokenizer, config
+
+    def context(self, kept: Kept) -> Context:
+        """The window around a place, cut where its document begins and ends; a BOS in front of the
+        document is shown."""
+        number, position = divmod(kept.place, self.tokens.context)
+        block = self.tokens.blocks(number, number + 1)
+        ids, own = block.tokens[0].tolist(), _owners(block.documents[0].tolist(), block.usable[0].tolist())
+        first, last = _stretch(own, kept.document, position)
+        low, high = max(first, position - self.config.before), min(last, position + self.config.after) + 1
+        # Decoded with a few tokens more on either side, so that a character cut by the window is whole.
+        start = max(first, low - MARGIN)
+        texts = self.tokenizer.token_texts(ids[start : min(last + 1, high + MARGIN)])[low - start : high - start]
+        offset = position - self.config.before
+        values = kept.window[low - offset : high - offset].tolist()
+        return Context(
+            document=self.tokens.document_name(kept.document),
+            block=number,
+            position=position,
+            at=position - low,
+            texts=tuple(texts),
+            ids=tuple(ids[low:high]),
+            activations=tuple(None if math.isnan(value) else rounded(value) for value in values),
+        )
+
+
+def _owners(documents: list[int], usable: list[bool]) -> list[int]:
+    """The document that each position belongs to: a BOS to the document behind it, padding to none."""
+    own = list(documents)
+    for i in range(len(own) - 2, -1, -1):
+        if not usable[i] and own[i] >= 0:
+            own[i] = own[i + 1]
+    return own
+
+
+def _stretch(own: list[int], document: int, position: int) -> tuple[int, int]:
+    """First and last position around `position` that belong to `document` without a gap."""
+    first = last = position
+    while first > 0 and own[first - 1] == document:
+        first -= 1
+    while last + 1 < len(own) and own[last + 1] == document:
+        last += 1
+    return first, last
+
+
+def rounded(value: float) -> float:
+    """`value` to DIGITS significant digits: what a page shows needs no more, and files stay small."""
+    return float(f"{value:.{DIGITS}g}")
