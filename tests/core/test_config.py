@@ -42,6 +42,12 @@ configs = st.builds(
 )
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_are_not_finite_come_back(value: float):
+    text = json.dumps(to_json(Adam(lr=value)), allow_nan=False)
+    assert repr(from_json(Adam, json.loads(text)).lr) == repr(value)
+
+
 @given(configs)
 def test_json_and_back_is_the_same_config(config: Config):
     assert from_json(Config, json.loads(json.dumps(to_json(config)))) == config

@@ -18,13 +18,20 @@ Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 T = TypeVar("T")
 
+_NOT_FINITE = ("nan", "inf", "-inf")
+
 
 def to_json(config: Any) -> Json:
-    """`config` as plain JSON values; tuples become lists, dataclasses dictionaries of every field."""
+    """`config` as plain JSON values; tuples become lists, dataclasses dictionaries of every field.
+
+    JSON has no numbers that are not finite: they are written as "nan", "inf" and "-inf", and read back.
+    """
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
     if isinstance(config, list | tuple):
         return [to_json(item) for item in config]
+    if isinstance(config, float) and not math.isfinite(config):
+        return str(config)
     if config is None or isinstance(config, bool | int | float | str):
         return config
     raise TypeError(f"a config cannot hold a {type(config).__name__}")
@@ -105,6 +112,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             if any(value == choice and type(value) is type(choice) for choice in typing.get_args(option)):
                 return value
         elif option is float and isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value)
+        elif option is float and value in _NOT_FINITE:
             return float(value)
         elif option is int and isinstance(value, bool):
             continue
