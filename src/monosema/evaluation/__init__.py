@@ -1,0 +1,72 @@
+"""Scores of dictionaries, each beside its control.
+
+    score, Control, ScoreConfig      every metric of every dictionary -> Scorecard
+    METRICS, Metric, ScoreBatch      one class a metric; score_codes for activations without a model
+    Scorecard, frontier              plain values for files and pages
+    prune, PruneConfig, PruneStudy   kill frequent features, and compare at the same L0
+
+Names are resolved when they are first used, so that reading a scorecard costs no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monosema.evaluation.batch import Predictions, ScoreBatch
+    from monosema.evaluation.config import PruneConfig, ScoreConfig
+    from monosema.evaluation.frontiers import FrontierPoint, frontier
+    from monosema.evaluation.measuring import score_codes
+    from monosema.evaluation.metric import Metric
+    from monosema.evaluation.metrics import METRICS
+    from monosema.evaluation.prune_study import PrunePoint, PruneStudy
+    from monosema.evaluation.pruning import prune
+    from monosema.evaluation.scorecard import Histogram, MetricInfo, Row, Scorecard
+    from monosema.evaluation.scoring import Control, score
+
+__all__ = [
+    "METRICS",
+    "Control",
+    "FrontierPoint",
+    "Histogram",
+    "Metric",
+    "MetricInfo",
+    "Predictions",
+    "PruneConfig",
+    "PrunePoint",
+    "PruneStudy",
+    "Row",
+    "ScoreBatch",
+    "ScoreConfig",
+    "Scorecard",
+    "frontier",
+    "prune",
+    "score",
+    "score_codes",
+]
+
+_HOMES = {
+    "METRICS": "metrics",
+    "Control": "scoring",
+    "FrontierPoint": "frontiers",
+    "Histogram": "scorecard",
+    "Metric": "metric",
+    "MetricInfo": "scorecard",
+    "Predictions": "batch",
+    "PruneConfig": "config",
+    "PrunePoint": "prune_study",
+    "PruneStudy": "prune_study",
+    "Row": "scorecard",
+    "ScoreBatch": "batch",
+    "ScoreConfig": "config",
+    "Scorecard": "scorecard",
+    "frontier": "frontiers",
+    "prune": "pruning",
+    "score": "scoring",
+    "score_codes": "measuring",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'monosema.evaluation' has no attribute '{name}'")
+    return getattr(import_module(f"monosema.evaluation.{_HOMES[name]}"), name)
