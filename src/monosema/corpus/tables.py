@@ -8,7 +8,7 @@ empty document; a table without the column is a DataError that names the columns
 
 import glob
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ def _json_text(line: bytes, field: str, where: str, path: Path, offset: int) -> 
     try:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise DataError(f"{path} is not UTF-8: byte 0x{byte:02x} at offset {offset + error.start}") from error
+        at = offset + len(line) - len(error.object) + error.start
+        raise DataError(f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not one JSON object a line ({error})") from error
     if not isinstance(row, dict):
@@ -51,10 +51,10 @@ def parquet(path: Path, name: str, field: str) -> Iterator[Pair]:
     """The rows of a Parquet file; ids are `name#row`, rows counted from 1."""
     import duckdb
 
-    # duckdb reads the argument as a pattern.
+    # duckdb reads the argument as a pattern, and with more threads holds a row group for each.
     source = [glob.escape(str(path))]
     try:
-        with duckdb.connect(":memory:") as connection:
+        with duckdb.connect(":memory:", config={"threads": 1}) as connection:
             columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", source).fetchall()
             _require_text(path, field, {column[0]: column[1] for column in columns}, {"VARCHAR"})
             quoted = field.replace('"', '""')
@@ -157,3 +157,17 @@ def _no_column(field: str, found: Iterable[str]) -> str:
 def _kind(value: Any) -> str:
     names = {dict: "an object", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
     return names.get(type(value), "null")
+
+
+READERS: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
+    ".jsonl": jsonl,
+    ".ndjson": jsonl,
+    ".parquet": parquet,
+    ".arrow": arrow,
+}
+
+# A folder that holds this file is a data set that `datasets` wrote.
+SAVED: dict[str, Callable[[Path, str, str], Iterator[Pair]]] = {
+    "dataset_dict.json": saved_dataset_dict,
+    "dataset_info.json": saved_dataset,
+}

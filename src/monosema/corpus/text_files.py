@@ -10,17 +10,20 @@ file and the byte.
 import codecs
 import io
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from monosema.core.errors import DataError
 
 SECTION = 4_000
 SEPARATOR = "<|endoftext|>"
+# Stands for the separator inside this file; text never holds it, NUL is refused.
+MARK = "\0"
 LONG = 2_000_000
 CHUNK = 1 << 20
 
 # fmt: off
-TEXT_SUFFIXES = frozenset([
+SUFFIXES = frozenset([
     ".txt", ".text", ".md", ".markdown", ".rst", ".tex", ".org", ".adoc", ".html", ".htm", ".xml", ".csv", ".tsv",
     ".py", ".pyi", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".cu", ".cs", ".java", ".kt", ".scala", ".go", ".rs",
     ".swift", ".js", ".jsx", ".mjs", ".ts", ".tsx", ".vue", ".css", ".scss", ".rb", ".php", ".pl", ".lua", ".r", ".jl",
@@ -41,42 +44,35 @@ MAGIC = {
 
 def chunks(path: Path) -> Iterator[str]:
     """The text of a file, a megabyte at a time. Raises DataError where it is not UTF-8 text."""
-    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")(), translate=True)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
+    offset = 0
+    for data in byte_chunks(path):
+        yield _decoded(decoder, data, path, offset)
+        offset += len(data)
+
+
+def byte_chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, a megabyte at a time, and b"" at the end. Raises DataError if it cannot be read."""
     try:
         with path.open("rb") as file:
-            offset = 0
-            while True:
-                data = file.read(CHUNK)
-                text = _decoded(decoder, data, path, offset)
-                yield text.removeprefix("\ufeff") if offset == 0 else text
-                offset += len(data)
-                if not data:
-                    return
+            while data := file.read(CHUNK):
+                yield data
+            yield b""
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _decoded(decoder: io.IncrementalNewlineDecoder, data: bytes, path: Path, offset: int) -> str:
-    if b"\0" in data and not _looks_like(data, offset):
-        raise DataError(f"{path} is not text: NUL byte at offset {offset + data.index(0)}. Is it a binary file?")
+    known = [what for magic, what in MAGIC.items() if offset == 0 and data.startswith(magic)]
+    hint = f" (it looks like {known[0]})" if known else ""
+    if b"\0" in data:
+        raise DataError(f"{path} is not text: NUL byte at offset {offset + data.index(0)}{hint}")
     try:
         return decoder.decode(data, final=not data)
     except UnicodeDecodeError as error:
         # The decoder puts the bytes it kept from the chunk before in front of this one.
         at = offset + len(data) - len(error.object) + error.start
-        known = _looks_like(data, offset)
-        hint = f" (it looks like {known})" if known else ": convert it to UTF-8"
         raise DataError(f"{path} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {at}{hint}") from error
-
-
-def _looks_like(data: bytes, offset: int) -> str | None:
-    found = (name for magic, name in MAGIC.items() if offset == 0 and data.startswith(magic))
-    return next(found, None)
-
-
-def whole(path: Path) -> str:
-    """All the text of a file."""
-    return "".join(chunks(path))
 
 
 def sections(pieces: Iterable[str]) -> Iterator[str]:
@@ -85,8 +81,8 @@ def sections(pieces: Iterable[str]) -> Iterator[str]:
     """
     held: list[str] = []
     size = 0
-    for line in _lines(pieces):
-        *ends, line = line.split(SEPARATOR)
+    for line in _lines(_marked(pieces)):
+        *ends, line = line.split(MARK)
         for end in ends:
             yield from _section([*held, end])
             held, size = [], 0
@@ -102,6 +98,17 @@ def _section(held: list[str]) -> Iterator[str]:
     text = "".join(held).strip("\n")
     if text and not text.isspace():
         yield text
+
+
+def _marked(pieces: Iterable[str]) -> Iterator[str]:
+    """The same text with each separator as one MARK, also where a separator lies across two pieces."""
+    rest = ""
+    tail = len(SEPARATOR) - 1
+    for piece in pieces:
+        text = (rest + piece).replace(SEPARATOR, MARK)
+        rest = text[-tail:]
+        yield text[:-tail]
+    yield rest
 
 
 def _lines(pieces: Iterable[str]) -> Iterator[str]:
@@ -124,9 +131,16 @@ def _parts(line: str) -> Iterator[str]:
 
 def read(path: Path, name: str, alone: bool) -> Iterator[tuple[str, str]]:
     """(id, text) of each document in a text file: its sections when it was given `alone` or is longer
-    than 2 MB, else the whole file under its own name."""
-    if alone or path.stat().st_size > LONG:
-        for number, text in enumerate(sections(chunks(path)), start=1):
-            yield f"{name}#{number}", text
-    else:
-        yield name, whole(path)
+    than 2 million characters, else the whole file under its own name."""
+    pieces = chunks(path)
+    start: list[str] = []
+    if not alone:
+        for piece in pieces:
+            start.append(piece)
+            if sum(map(len, start)) > LONG:
+                break
+        else:
+            yield name, "".join(start)
+            return
+    for number, text in enumerate(sections(chain(start, pieces)), start=1):
+        yield f"{name}#{number}", text
