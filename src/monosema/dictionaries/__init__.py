@@ -17,7 +17,7 @@ from monosema.dictionaries.matryoshka import MatryoshkaConfig
 from monosema.dictionaries.spec import DictionarySpec, OptimiserConfig, parse_spec
 from monosema.dictionaries.table import ARCHITECTURES
 from monosema.dictionaries.topk import TopKConfig
-from monosema.dictionaries.trainer import Trained, TrainConfig, train
+from monosema.dictionaries.trainer import TrainConfig, Trained, train
 from monosema.dictionaries.weights import Weights
 
 __all__ = [

@@ -72,7 +72,7 @@ class Architecture(abc.ABC):
         del statistics, n_features
         return {}
 
-    def project(self, weights: Weights) -> None:
+    def project(self, weights: Weights) -> None:  # noqa: B027
         """Bring the extra tensors back into their range after an optimiser step."""
 
     @abc.abstractmethod

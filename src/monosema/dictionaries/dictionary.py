@@ -91,11 +91,11 @@ class Dictionary:
         return sum(self.widths_out)
 
     @property
-    def W_enc(self) -> Float[Tensor, "n_features d_in"]:
+    def W_enc(self) -> Float[Tensor, "n_features d_in"]:  # noqa: N802
         return self.weights.W_enc
 
     @property
-    def W_dec(self) -> Float[Tensor, "n_features d_out"]:
+    def W_dec(self) -> Float[Tensor, "n_features d_out"]:  # noqa: N802
         return self.weights.W_dec
 
     @property

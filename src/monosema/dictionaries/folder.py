@@ -80,9 +80,8 @@ def load(folder: Path | str) -> Dictionary:
         keep = pruned["keep"]
         tensors["W_dec"][~keep] = pruned["W_dec"]
     weights = _weights(tensors, ours, folder)
-    names = ("reads", "writes", "widths_in", "widths_out")
-    reads, writes, widths_in, widths_out = (tuple(ours[name]) for name in names)
-    return Dictionary(ours["architecture"], rule, weights, reads, writes, widths_in, widths_out, keep, ours["metadata"])
+    geometry = {name: tuple(ours[name]) for name in ("reads", "writes", "widths_in", "widths_out")}
+    return Dictionary(ours["architecture"], rule, weights, **geometry, keep=keep, metadata=ours["metadata"])
 
 
 def _tensors(dictionary: Dictionary) -> dict[str, Tensor]:
@@ -111,7 +110,7 @@ def _config(dictionary: Dictionary) -> dict[str, Any]:
         fields["d_out"] = d.d_out
     if kind == "topk":
         fields |= {"k": d.config.k, "rescale_acts_by_decoder_norm": False}
-    hook, hook_out = _lens(d.reads[0]), _lens(d.writes[0])
+    hook, hook_out = _lens(next(iter(d.reads))), _lens(next(iter(d.writes)))
     ours = {
         "format": FORMAT,
         "architecture": d.architecture,

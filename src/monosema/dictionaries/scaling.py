@@ -14,7 +14,7 @@ A scale common to all features changes no order among them, so that top-k select
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -26,6 +26,7 @@ from monosema.dictionaries.architecture import Architecture
 from monosema.dictionaries.weights import Weights
 
 
+@runtime_checkable
 class ActivationBatch(Protocol):
     """What a source yields: rows of activations per site, and where each row comes from."""
 

@@ -48,7 +48,14 @@ def decode(
 
 class _PreActivations(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, centre: Tensor | None, W_enc: Tensor, b_enc: Tensor, codes: SparseCodes) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        centre: Tensor | None,
+        W_enc: Tensor,
+        b_enc: Tensor,  # noqa: ARG004
+        codes: SparseCodes,
+    ) -> Tensor:
         ctx.save_for_backward(x, W_enc)
         ctx.codes, ctx.centred = codes, centre is not None
         return codes.values.view_as(codes.values)
