@@ -178,6 +178,12 @@ def test_a_truncated_shard_is_named_at_open(store):
         open_store(store.path)
 
 
+def test_a_shard_that_is_truncated_after_opening_is_named_when_it_is_read(store):
+    os.truncate(store.path / "00002.safetensors", 1000)
+    with pytest.raises(DamagedError, match=r"00002.safetensors is truncated"):
+        first(store, store.n_rows // 16)
+
+
 def test_a_missing_shard_is_named_at_open(store):
     (store.path / "00001.safetensors").unlink()
     with pytest.raises(DamagedError, match=r"00001.safetensors is missing"):

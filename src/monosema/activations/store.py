@@ -5,8 +5,10 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import torch
@@ -31,7 +33,6 @@ class ActivationStore:
 
     path: Path
     manifest: Manifest
-    _maps: dict[int, Rows] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def widths(self) -> dict[str, int]:
@@ -89,21 +90,20 @@ class ActivationStore:
     def _load(self, slices: Int64[Tensor, "piece 3"]) -> Rows:
         rows = empty(int((slices[:, 2] - slices[:, 1]).sum()), self.widths, DTYPES[self.manifest.config.dtype])
         at = 0
-        for shard, start, stop in slices.tolist():
-            part = {name: tensor[start:stop] for name, tensor in self._map(shard).fields().items()}
-            write(rows, at, part)
-            at += stop - start
+        for shard, members in groupby(slices.tolist(), key=itemgetter(0)):
+            fields = self._map(shard).fields()
+            for _, start, stop in members:
+                write(rows, at, {name: tensor[start:stop] for name, tensor in fields.items()})
+                at += stop - start
         return rows
 
     def _map(self, shard: int) -> Rows:
-        if shard not in self._maps:
-            record = self.manifest.shards[shard]
-            rows = map_shard(self.path / record.file, record.bytes)
-            found = {site: x.shape[1] for site, x in rows.activations.items()}
-            if len(rows) != record.rows or found != self.widths:
-                raise DamagedError(f"{self.path / record.file} was edited: it holds {len(rows):,} rows of {found}")
-            self._maps[shard] = rows
-        return self._maps[shard]
+        record = self.manifest.shards[shard]
+        rows = map_shard(self.path / record.file, record.bytes)
+        found = {site: x.shape[1] for site, x in rows.activations.items()}
+        if len(rows) != record.rows or found != self.widths:
+            raise DamagedError(f"{self.path / record.file} was edited: it holds {len(rows):,} rows of {found}")
+        return rows
 
 
 def open_store(path: Path | str, *, verify: bool = False) -> ActivationStore:
