@@ -165,7 +165,7 @@ def test_a_sample_comes_back_from_json():
 
 
 def test_a_dictionary_of_another_width_is_named():
-    with pytest.raises(MismatchError, match="reads 5 numbers a token; one-hot has 28 at resid_post"):
+    with pytest.raises(MismatchError, match="reads 5 numbers a token; the model has 28 at resid_post"):
         sample(Detecting(FIRES, d_in=5), OneHot(), TEXTS, Letters())
 
 

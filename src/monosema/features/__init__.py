@@ -1,7 +1,8 @@
 """What features look like: a sample of them with contexts, logit effects and numbers, as plain rows.
 
-    dictionary, model, tokens --sample--> FeatureSample (frozen rows, JSON both ways)
-    sample, its control       --readability--> Finding
+    dictionary, model, tokens    --sample--> FeatureSample (frozen rows, JSON both ways)
+    sample, its control's        --readability--> Finding
+    all dictionaries of a run    --study--> FeatureStudy: all of that, as features.json holds it
 
 Computes rows, never pages. Names are resolved when first used, so that reading rows costs no import
 of torch.
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from monosema.features.rows import StudiedDictionary as StudiedDictionary
     from monosema.features.rows import TopToken as TopToken
     from monosema.features.sampling import sample as sample
+    from monosema.features.sampling import sample_many as sample_many
+    from monosema.features.studying import study as study
     from monosema.features.summary import readability as readability
 
 _HOMES = {
@@ -41,6 +44,8 @@ _HOMES = {
     "TopToken": "rows",
     "readability": "summary",
     "sample": "sampling",
+    "sample_many": "sampling",
+    "study": "studying",
 }
 
 __all__ = [
@@ -58,6 +63,8 @@ __all__ = [
     "TopToken",
     "readability",
     "sample",
+    "sample_many",
+    "study",
 ]
 
 

@@ -57,6 +57,8 @@ class TokenCounts:
             self._compress()
 
     def _compress(self) -> None:
+        if not self.waiting:
+            return
         fresh, counts = torch.cat([self.keys, *self.waiting]).unique(return_inverse=True)
         weights = torch.cat([self.counts, self.counts.new_ones(sum(map(len, self.waiting)))])
         self.keys, self.counts = fresh, torch.zeros_like(fresh).index_add_(0, counts, weights)

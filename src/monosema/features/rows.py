@@ -23,6 +23,7 @@ class SampleConfig:
     """What is sampled, and from how many tokens.
 
     n_features     shown with contexts, drawn equally from bands of one decade of frequency
+    n_control      the same, of a control
     n_scored       drawn uniformly among the features that fire, for `readability`
     n_top, n_active, n_inactive
                    contexts shown of each kind
@@ -33,6 +34,7 @@ class SampleConfig:
     """
 
     n_features: int = 40
+    n_control: int = 10
     n_scored: int = 200
     n_top: int = 8
     n_active: int = 4
@@ -45,7 +47,7 @@ class SampleConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_features", "n_scored", "n_top", "n_logits", "max_tokens", "batch_tokens"):
+        for name in ("n_features", "n_control", "n_scored", "n_top", "n_logits", "max_tokens", "batch_tokens"):
             require_range(name, getattr(self, name), 1)
         for name in ("n_active", "n_inactive", "before", "after", "seed"):
             require_range(name, getattr(self, name), 0)

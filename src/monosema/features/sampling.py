@@ -3,10 +3,11 @@
     pass 1   how often and how strongly each feature fires   -> which ones are shown and scored
     pass 2   of those: contexts, token counts                -> rows
 
-Memory holds one batch, the contexts kept, and the counts of (feature, token) pairs that occur.
+Memory holds one batch, the activations the reader keeps (bounded), the contexts, and the counts of
+those (feature, token) pairs that occur.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -15,64 +16,13 @@ from torch.nn.functional import pad
 
 from monosema.core.errors import DataError
 from monosema.core.progress import progress
+from monosema.dictionaries.codes import SparseCodes
 from monosema.features.contexts import ContextsOf, Windows, rounded
 from monosema.features.detectors import TokenCounts
 from monosema.features.logits import logit_effects, why_undefined
-from monosema.features.reading import Dictionary, Model, Part, Tokenizer, Tokens, chosen_blocks, parts
+from monosema.features.reading import Dictionary, Model, Part, Reader, Tokenizer, Tokens, chosen_blocks, columns
 from monosema.features.rows import FeatureRow, FeatureSample, LogitEffect, LogitEffects, SampleConfig, ScoredFeature
-from monosema.features.selection import Drawn, Firings, draw
-
-
-def sample(
-    dictionary: Dictionary, model: Model, tokens: Tokens, tokenizer: Tokenizer, config: SampleConfig | None = None
-) -> FeatureSample:
-    """Features drawn equally from every decade of frequency, with contexts, numbers and logit effects.
-
-    The same inputs give the same sample. A dead feature (one that fires on none of these tokens) is
-    counted and never shown. Raises MismatchError when the dictionary does not fit the model,
-    DataError when there is no usable token or an activation is not finite.
-    """
-    config = config or SampleConfig()
-    numbers = chosen_blocks(tokens, config.max_tokens)
-    with progress("sampling features", 2 * len(numbers), "block") as bar:
-
-        def corpus() -> Iterator[Part]:
-            for part in parts(dictionary, model, tokens, numbers, config.batch_tokens):
-                bar.advance(len(part.numbers))
-                yield part
-
-        firings = Firings(dictionary.n_features)
-        for part in corpus():
-            firings.update(part)
-        if firings.n_tokens == 0:
-            raise DataError("there is no usable token to sample features on: the corpus holds only BOS and padding")
-        drawn = draw(firings, config.n_features, config.n_scored, config.seed)
-        closer = _CloserLook(drawn, tokens.d_vocab, config)
-        for part in corpus():
-            closer.update(part)
-    words = _Words(tokens, tokenizer, config)
-    effects = _effects(dictionary, model, drawn)
-    return FeatureSample(
-        fingerprint=dictionary.fingerprint,
-        model_fingerprint=model.fingerprint,
-        corpus_fingerprint=tokens.fingerprint,
-        reads=dictionary.reads,
-        writes=dictionary.writes,
-        config=config,
-        n_tokens=firings.n_tokens,
-        n_documents=len(firings.documents),
-        n_features=dictionary.n_features,
-        n_dead=int((firings.counts == 0).sum()),
-        n_eligible=drawn.n_eligible,
-        no_logits=why_undefined(dictionary.writes),
-        strata=drawn.strata,
-        features=tuple(closer.row(i, firings, effects, words) for i in range(len(drawn.shown))),
-        scored=tuple(closer.scored(feature, firings, words) for feature in drawn.scored.tolist()),
-    )
-
-
-def _effects(dictionary: Dictionary, model: Model, drawn: Drawn) -> Float[Tensor, "shown d_vocab"] | None:
-    return None if why_undefined(dictionary.writes) else logit_effects(dictionary, model, drawn.shown)
+from monosema.features.selection import Firings, draw
 
 
 class _Words:
@@ -91,42 +41,41 @@ class _Words:
     def extremes(self, effects: Float[Tensor, "d_vocab"]) -> LogitEffects:
         """The tokens whose logits are raised and lowered most."""
         order = effects.sort(descending=True, stable=True).indices
-        n = min(self.n_logits, len(order))
 
         def shown(ids: list[int]) -> tuple[LogitEffect, ...]:
             return tuple(LogitEffect(i, self.of(i), rounded(float(effects[i]))) for i in ids)
 
-        return LogitEffects(shown(order[:n].tolist()), shown(order.flip(0)[:n].tolist()))
+        return LogitEffects(shown(order[: self.n_logits].tolist()), shown(order.flip(0)[: self.n_logits].tolist()))
 
 
 class _CloserLook:
     """The second pass: contexts of the shown features, token counts of the shown and the scored."""
 
-    def __init__(self, drawn: Drawn, d_vocab: int, config: SampleConfig) -> None:
-        self.shown = drawn.shown.tolist()
-        self.tracked = torch.cat([drawn.shown, drawn.scored]).unique()
+    def __init__(self, firings: Firings, d_vocab: int, config: SampleConfig) -> None:
+        self.firings, self.config = firings, config
+        self.drawn = draw(firings, config.n_features, config.n_scored, config.seed)
+        self.shown = self.drawn.shown.tolist()
+        self.tracked = torch.cat([self.drawn.shown, self.drawn.scored]).unique()
         self.columns = {feature: i for i, feature in enumerate(self.tracked.tolist())}
         self.counts = TokenCounts(len(self.tracked), d_vocab, config.seed)
         self.contexts = [ContextsOf(feature, config) for feature in self.shown]
 
-    def update(self, part: Part) -> None:
-        """Take in some blocks."""
-        f = part.columns(self.tracked)
+    def update(self, part: Part, codes: SparseCodes) -> None:
+        """Take in the usable positions of some blocks."""
+        f = columns(codes, self.tracked)
         previous = pad(part.tokens, (1, 0), value=-1)[:, :-1]
         self.counts.update(part.documents[part.usable], part.tokens[part.usable], previous[part.usable], f > 0)
         for feature, contexts in zip(self.shown, self.contexts, strict=True):
             contexts.update(part, f[:, self.columns[feature]])
 
-    def scored(self, feature: int, firings: Firings, words: _Words) -> ScoredFeature:
+    def scored(self, feature: int, words: _Words) -> ScoredFeature:
         """A feature of the uniform draw."""
-        frequency = int(firings.counts[feature]) / firings.n_tokens
+        frequency = int(self.firings.counts[feature]) / self.firings.n_tokens
         return ScoredFeature(feature, frequency, self.counts.detector(self.columns[feature], words.of))
 
-    def row(
-        self, i: int, firings: Firings, effects: Float[Tensor, "shown d_vocab"] | None, words: _Words
-    ) -> FeatureRow:
+    def row(self, i: int, logits: LogitEffects | None, words: _Words) -> FeatureRow:
         """The i-th shown feature."""
-        feature, contexts = self.shown[i], self.contexts[i]
+        feature, contexts, firings = self.shown[i], self.contexts[i], self.firings
         n_active = int(firings.counts[feature])
         return FeatureRow(
             feature=feature,
@@ -136,8 +85,72 @@ class _CloserLook:
             max_activation=rounded(float(firings.largest[feature])),
             top_token=self.counts.top_token(self.columns[feature], words.of),
             detector=self.counts.detector(self.columns[feature], words.of),
-            logits=None if effects is None else words.extremes(effects[i]),
+            logits=logits,
             top=tuple(words.windows.context(kept) for kept in contexts.top.kept),
             active=tuple(words.windows.context(kept) for kept in contexts.active.kept),
             inactive=tuple(words.windows.context(kept) for kept in contexts.inactive.kept),
         )
+
+
+def sample(
+    dictionary: Dictionary, model: Model, tokens: Tokens, tokenizer: Tokenizer, config: SampleConfig | None = None
+) -> FeatureSample:
+    """Features drawn equally from every decade of frequency, with contexts, numbers and logit effects.
+
+    The same inputs give the same sample. A dead feature (one that fires on none of these tokens) is
+    counted and never shown. Raises MismatchError when the dictionary does not fit the model,
+    DataError when there is no usable token or an activation is not finite.
+    """
+    return sample_many({"": dictionary}, model, tokens, tokenizer, config)[""]
+
+
+def sample_many(
+    dictionaries: Mapping[str, Dictionary],
+    model: Model,
+    tokens: Tokens,
+    tokenizer: Tokenizer,
+    config: SampleConfig | None = None,
+) -> dict[str, FeatureSample]:
+    """As `sample`, for several dictionaries of one model, which runs once for all of them."""
+    config = config or SampleConfig()
+    numbers = chosen_blocks(tokens, config.max_tokens)
+    sites = [site for dictionary in dictionaries.values() for site in dictionary.reads]
+    reader = Reader(model, tokens, sites, numbers, config.batch_tokens)
+    firings = {name: Firings(dictionary.n_features) for name, dictionary in dictionaries.items()}
+    with progress("sampling features", 2 * len(numbers), "block") as bar:
+        for part in reader.parts(bar.advance):
+            for name, dictionary in dictionaries.items():
+                firings[name].update(part, part.codes(dictionary))
+        if any(counts.n_tokens == 0 for counts in firings.values()):
+            raise DataError("there is no usable token to sample features on: the corpus holds only BOS and padding")
+        looks = {name: _CloserLook(counts, tokens.d_vocab, config) for name, counts in firings.items()}
+        for part in reader.parts(bar.advance):
+            for name, dictionary in dictionaries.items():
+                looks[name].update(part, part.codes(dictionary))
+    words = _Words(tokens, tokenizer, config)
+    return {name: _rows(looks[name], dictionary, model, words) for name, dictionary in dictionaries.items()}
+
+
+def _rows(look: _CloserLook, dictionary: Dictionary, model: Model, words: _Words) -> FeatureSample:
+    firings, drawn = look.firings, look.drawn
+    no_logits = why_undefined(dictionary.writes)
+    logits: list[LogitEffects | None] = [None] * len(drawn.shown)
+    if not no_logits:
+        logits = [words.extremes(effects) for effects in logit_effects(dictionary, model, drawn.shown)]
+    return FeatureSample(
+        fingerprint=dictionary.fingerprint,
+        model_fingerprint=model.fingerprint,
+        corpus_fingerprint=words.windows.tokens.fingerprint,
+        reads=dictionary.reads,
+        writes=dictionary.writes,
+        config=look.config,
+        n_tokens=firings.n_tokens,
+        n_documents=len(firings.documents),
+        n_features=dictionary.n_features,
+        n_dead=int((firings.counts == 0).sum()),
+        n_eligible=drawn.n_eligible,
+        no_logits=no_logits,
+        strata=drawn.strata,
+        features=tuple(look.row(i, effects, words) for i, effects in enumerate(logits)),
+        scored=tuple(look.scored(feature, words) for feature in drawn.scored.tolist()),
+    )

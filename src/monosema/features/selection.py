@@ -14,6 +14,7 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from monosema.core.seeding import generator
+from monosema.dictionaries.codes import SparseCodes
 from monosema.features.reading import Part
 from monosema.features.rows import Stratum
 
@@ -22,7 +23,7 @@ MIN_FIRINGS = 10
 
 
 class Firings:
-    """How often and how strongly each feature fires, over the parts given to `update`."""
+    """How often and how strongly each feature fires, over what is given to `update`."""
 
     def __init__(self, n_features: int) -> None:
         self.n_tokens = 0
@@ -31,9 +32,9 @@ class Firings:
         self.sums: Float64[Tensor, "n_features"] = torch.zeros(n_features, dtype=torch.float64)
         self.largest: Float64[Tensor, "n_features"] = torch.zeros(n_features, dtype=torch.float64)
 
-    def update(self, part: Part) -> None:
+    def update(self, part: Part, codes: SparseCodes) -> None:
         """Take in the usable positions of some blocks."""
-        codes, values = part.codes, part.codes.values.double()
+        values = codes.values.double()
         self.n_tokens += len(codes)
         self.documents.update(part.documents[part.usable].unique().tolist())
         self.counts += codes.counts()
