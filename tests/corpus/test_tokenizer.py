@@ -13,7 +13,7 @@ from monosema.corpus.tokenizer import Tokenizer, train_tokenizer
 TEXT = "The cat sat. The cat ran.\n    return self.cat  # 3 € für 😀\n" * 3
 
 
-def trained(vocab_size=300):
+def trained(vocab_size=280):
     return train_tokenizer([Document("a", TEXT)], vocab_size)
 
 
@@ -84,7 +84,7 @@ def test_a_small_corpus_gives_fewer_tokens_than_asked():
 
 def test_the_same_documents_give_the_same_tokenizer():
     assert trained().fingerprint == trained().fingerprint
-    assert trained().fingerprint != trained(299).fingerprint
+    assert trained().fingerprint != trained(279).fingerprint
     assert trained().raw.to_str() == trained().raw.to_str()
 
 
@@ -118,6 +118,11 @@ def test_training_stops_at_its_limit(monkeypatch):
 def test_byte_level_encoding_loses_nothing(text):
     tokenizer = KINDS["byte-level"]
     assert tokenizer.decode(tokenizer.encode([text])[0]) == text
+
+
+def test_half_a_character_cannot_be_encoded():
+    with pytest.raises(DataError, match="half a character"):
+        trained().encode(["fine", "\ud800"])
 
 
 def test_the_name_of_a_special_token_in_a_text_is_text():
@@ -158,11 +163,11 @@ def test_metaspace_tokens_are_read_in_context():
 
 
 def test_special_tokens_show_their_names():
-    assert trained(258).token_texts([0, 66, 1]) == ["<|bos|>", "@", "<|pad|>"]
+    assert trained(258).token_texts([0, 66, 1]) == ["<|bos|>", "a", "<|pad|>"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@given(text=st.text(st.one_of(st.sampled_from("ab é€.'\n▁<0x>"), st.characters())))
+@given(text=st.text(st.one_of(st.sampled_from("ab é€.'\n▁<0x>"), st.characters(exclude_categories=["Cs"]))))
 def test_token_texts_of_a_text_join_to_what_it_decodes_to(kind, text):
     ids = KINDS[kind].encode([text])[0]
     texts = KINDS[kind].token_texts(ids)
@@ -209,7 +214,7 @@ def test_transformers_loads_what_we_save(tmp_path):
     theirs = AutoTokenizer.from_pretrained(tmp_path)
     assert theirs(TEXT)["input_ids"] == tokenizer.encode([TEXT])[0]
     assert theirs.decode(tokenizer.encode([TEXT])[0]) == TEXT
-    assert (theirs.bos_token_id, theirs.pad_token_id, theirs.eos_token_id, len(theirs)) == (0, 1, None, 300)
+    assert (theirs.bos_token_id, theirs.pad_token_id, theirs.eos_token_id, len(theirs)) == (0, 1, None, 280)
     # And we load what they save.
     theirs.save_pretrained(tmp_path / "theirs")
     loaded = Tokenizer.load(tmp_path / "theirs")
@@ -236,14 +241,14 @@ def test_a_corpus_is_neither_cut_nor_padded_by_a_models_tokenizer(tmp_path):
     ("files", "bos", "eos", "pad"),
     [
         ({}, None, None, None),
-        ({"tokenizer_config": {"bos_token": "<|bos|>", "eos_token": "<|end|>"}}, 0, 300, None),
+        ({"tokenizer_config": {"bos_token": "<|bos|>", "eos_token": "<|end|>"}}, 0, 280, None),
         (
             {"tokenizer_config": {"bos_token": {"content": "<|bos|>", "lstrip": False}, "pad_token": None}},
             0,
             None,
             None,
         ),
-        ({"special_tokens_map": {"eos_token": {"content": "<|end|>"}, "pad_token": "<|pad|>"}}, None, 300, 1),
+        ({"special_tokens_map": {"eos_token": {"content": "<|end|>"}, "pad_token": "<|pad|>"}}, None, 280, 1),
         # The first file that names the token has it; a token that is not in the vocabulary is none.
         ({"tokenizer_config": {"bos_token": "<|bos|>"}, "special_tokens_map": {"bos_token": "<|end|>"}}, 0, None, None),
         ({"tokenizer_config": {"bos_token": "<s>"}}, None, None, None),

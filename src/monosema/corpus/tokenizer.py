@@ -44,8 +44,13 @@ class Tokenizer:
         self.fingerprint = of_bytes([self.raw.to_str().encode(), json.dumps([bos, eos, pad]).encode()])
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of each text, with no special tokens added."""
-        return [encoding.ids for encoding in self.raw.encode_batch_fast(list(texts), add_special_tokens=False)]
+        """The token ids of each text, with no special tokens added. Raises DataError on half a character."""
+        try:
+            return [encoding.ids for encoding in self.raw.encode_batch_fast(list(texts), add_special_tokens=False)]
+        except TypeError as error:
+            raise DataError(
+                "text to encode must be whole Unicode: it holds half a character (lone surrogate)"
+            ) from error
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of `ids`; special tokens are written out, bytes that are no character become U+FFFD."""
