@@ -15,20 +15,37 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monosema.models.controls import randomised
     from monosema.models.families import FAMILIES, Family
+    from monosema.models.lm_config import LMConfig, TokenSource
     from monosema.models.loading import load, wrap
     from monosema.models.losses import next_token_loss
     from monosema.models.model import Edit, Model
+    from monosema.models.training import train_small
 
-__all__ = ["FAMILIES", "Edit", "Family", "Model", "load", "next_token_loss", "randomised", "wrap"]
+__all__ = [
+    "FAMILIES",
+    "Edit",
+    "Family",
+    "LMConfig",
+    "Model",
+    "TokenSource",
+    "load",
+    "next_token_loss",
+    "randomised",
+    "train_small",
+    "wrap",
+]
 
 _HOMES = {
     "FAMILIES": "families",
     "Family": "families",
     "Edit": "model",
+    "LMConfig": "lm_config",
     "Model": "model",
+    "TokenSource": "lm_config",
     "load": "loading",
     "next_token_loss": "losses",
     "randomised": "controls",
+    "train_small": "training",
     "wrap": "loading",
 }
 
