@@ -111,9 +111,7 @@ def _value(hint: Any, value: Any, where: str) -> Any:
         if origin is Literal:
             if any(value == choice and type(value) is type(choice) for choice in typing.get_args(option)):
                 return value
-        elif option is float and isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value)
-        elif option is float and value in _NOT_FINITE:
+        elif option is float and (type(value) in (int, float) or value in _NOT_FINITE):
             return float(value)
         elif option is int and isinstance(value, bool):
             continue
