@@ -7,7 +7,7 @@ A metric is a formula of such sums added over documents, so that a resample of t
 again a value of the metric, and so that it cannot matter how tokens were cut into batches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -53,6 +53,16 @@ class Terms:
         """The terms of the documents `keep` alone."""
         mask = torch.isin(self.documents, keep)
         return Terms(self.documents[mask], self.sums[mask], self.formula)
+
+
+def aligned(parts: Sequence[Terms]) -> tuple[Int64[Tensor, "document"], Float64[Tensor, "document term"]]:
+    """Every document of any part, and the parts' sums side by side; a document that a part lacks adds 0."""
+    documents = torch.cat([part.documents for part in parts]).unique()
+    columns = []
+    for part in parts:
+        sums = torch.zeros(len(documents), part.sums.shape[1], dtype=torch.float64)
+        columns.append(sums.index_copy_(0, torch.searchsorted(documents, part.documents), part.sums))
+    return documents, torch.cat(columns, 1)
 
 
 @dataclass(frozen=True)

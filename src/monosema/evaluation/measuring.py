@@ -4,7 +4,7 @@ for each batch of blocks:   clean pass, zero and mean ablation of each set of wr
     for each dictionary:    encode, decode, spliced pass, update every metric
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,7 @@ from monosema.evaluation.config import ScoreConfig
 from monosema.evaluation.documents import Estimate, Exact, Terms
 from monosema.evaluation.metrics import METRICS
 from monosema.evaluation.passes import (
+    Blocks,
     Clean,
     Constants,
     chosen_blocks,
@@ -78,38 +79,61 @@ def score_codes(batches: Iterable[ScoreBatch], seed: int = 0) -> dict[str, Estim
     return tally.estimates(seed)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A model and the held-out blocks it is measured on, with what must be known before the first."""
+
+    model: Model
+    tokens: Tokens
+    chosen: Sequence[int]
+    constants: Constants
+    batch_size: int
+
+    def blocks(self) -> Iterator[Blocks]:
+        """The chosen blocks, a batch at a time."""
+        return read_blocks(self.tokens, self.chosen, self.batch_size, self.model.device)
+
+
 @torch.no_grad()
-def measure(
-    dictionaries: Mapping[str, Dictionary],
-    model: Model,
-    tokens: Tokens,
-    config: ScoreConfig,
-    metrics: Sequence[str] = tuple(METRICS),
-    what: str = "score",
-) -> Measured:
-    """Walk over the held-out tokens that `config` chooses, once for all dictionaries.
+def prepare(dictionaries: Mapping[str, Dictionary], model: Model, tokens: Tokens, config: ScoreConfig) -> Prepared:
+    """Check that all fit together, choose blocks, and find outliers and means at the dictionaries' sites.
 
     Raises ConfigError, MismatchError, SiteError (see `check_fit`) and DataError when no position is
-    usable, none predicts another, or an activation is not finite.
+    usable or an activation is not finite.
     """
     check_fit(dictionaries, model, tokens)
     chosen = chosen_blocks(tokens, config.max_tokens)
     constants = find_constants(model, tokens, chosen, sites_of(dictionaries), config)
+    return Prepared(model, tokens, chosen, constants, config.batch_size)
+
+
+@torch.no_grad()
+def measure(
+    prepared: Prepared,
+    dictionaries: Mapping[str, Dictionary],
+    metrics: Sequence[str] = tuple(METRICS),
+    what: str = "score",
+) -> Measured:
+    """Walk over the prepared blocks once, for all `dictionaries` (whose sites were prepared).
+
+    Raises DataError when no scored token is followed by another of its document.
+    """
+    model = prepared.model
     here = {name: dictionary.to(str(model.device)) for name, dictionary in dictionaries.items()}
     tallies = {name: Tally(metrics) for name in here}
     documents: set[int] = set()
-    n_predictions = 0
-    with progress(what, len(chosen) * len(here), "block") as bar:
-        for blocks in read_blocks(tokens, chosen, config.batch_size, model.device):
-            clean = clean_pass(model, blocks, constants.limits)
+    n_tokens = n_predictions = 0
+    with progress(what, len(prepared.chosen) * len(here), "block") as bar:
+        for blocks in prepared.blocks():
+            clean = clean_pass(model, blocks, prepared.constants.limits)
+            n_tokens, n_predictions = n_tokens + len(clean.documents), n_predictions + len(clean.counted)
+            documents.update(clean.documents.unique().tolist())
             if len(clean.documents) > 0:
-                documents.update(clean.documents.unique().tolist())
-                n_predictions += len(clean.counted)
-                score_batch(here, model, clean, constants, tallies)
+                score_batch(here, model, clean, prepared.constants, tallies)
             bar.advance(len(blocks.tokens) * len(here))
     if n_predictions == 0:
         raise DataError("no held-out token follows another of the same document: give longer documents or blocks")
-    return Measured(tallies, constants.n_tokens, len(documents), constants.n_outliers)
+    return Measured(tallies, n_tokens, len(documents), prepared.constants.n_outliers)
 
 
 def score_batch(
@@ -125,13 +149,13 @@ def score_batch(
         if dictionary.writes not in ablated:
             ablated[dictionary.writes] = ablation_losses(model, clean, constants, dictionary.writes)
         zero, mean = ablated[dictionary.writes]
-        codes = dictionary.encode(_end_to_end(clean.rows, dictionary.reads))
+        codes = dictionary.encode(end_to_end(clean.rows, dictionary.reads))
         reconstruction = dictionary.decode(codes)
         parts = reconstruction.split(list(dictionary.widths_out), dim=1)
         spliced, kl = spliced_pass(model, clean, dict(zip(dictionary.writes, parts, strict=True)))
         batch = ScoreBatch(
             clean.documents,
-            _end_to_end(clean.rows, dictionary.writes),
+            end_to_end(clean.rows, dictionary.writes),
             reconstruction,
             codes,
             living_decoder(dictionary),
@@ -155,5 +179,6 @@ def living_decoder(dictionary: Dictionary) -> Float[Tensor, "n_features d_out"]:
     return W_dec if bool(dictionary.keep.all()) else W_dec * dictionary.keep.unsqueeze(1)
 
 
-def _end_to_end(rows: Mapping[str, Tensor], sites: Sequence[str]) -> Float[Tensor, "row width"]:
+def end_to_end(rows: Mapping[str, Tensor], sites: Sequence[str]) -> Float[Tensor, "row width"]:
+    """The rows of several sites as one vector a row, in the order of `sites`."""
     return rows[sites[0]] if len(sites) == 1 else torch.cat([rows[site] for site in sites], 1)

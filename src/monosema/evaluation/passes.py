@@ -38,11 +38,10 @@ class Blocks:
 @dataclass(frozen=True)
 class Constants:
     """What must be known before scoring: the largest norm of a row that is no outlier, and the mean
-    of the scored rows, by site; and the number of scored and of left-out positions."""
+    of the scored rows, by site; and how many usable positions are left out as outliers."""
 
     limits: Mapping[str, float]
     means: Mapping[str, Float[Tensor, "_"]]
-    n_tokens: int
     n_outliers: int
 
 
@@ -104,18 +103,18 @@ def find_constants(
     norms: dict[str, list[Tensor]] = {site: [] for site in sites}
     for blocks in read_blocks(tokens, chosen, config.batch_size, model.device):
         for site, x in model.run(blocks.tokens, read=list(sites)).items():
-            norms[site].append(_rows(x, blocks.usable).norm(dim=1).cpu())
+            norms[site].append(rows_of(x, blocks.usable).norm(dim=1).cpu())
     limits = {site: _limit(site, torch.cat(parts), config) for site, parts in norms.items()}
     moments = {site: Moments(model.width(site)) for site in sites}
-    n_usable = n_scored = 0
+    n_outliers = 0
     for blocks in read_blocks(tokens, chosen, config.batch_size, model.device):
         found = model.run(blocks.tokens, read=list(sites))
         scored = scored_positions(found, blocks, limits)
-        n_usable, n_scored = n_usable + int(blocks.usable.sum()), n_scored + int(scored.sum())
+        n_outliers += int(blocks.usable.sum() - scored.sum())
         for site, x in found.items():
-            moments[site].update(_rows(x, scored))
+            moments[site].update(rows_of(x, scored))
     means = {site: part.mean.float().to(model.device) for site, part in moments.items()}
-    return Constants(limits, means, n_scored, n_usable - n_scored)
+    return Constants(limits, means, n_outliers)
 
 
 def _limit(site: str, norms: Float[Tensor, "row"], config: ScoreConfig) -> float:
@@ -138,7 +137,8 @@ def scored_positions(
     return scored
 
 
-def _rows(x: Tensor, positions: Bool[Tensor, "batch seq"]) -> Float[Tensor, "row width"]:
+def rows_of(x: Tensor, positions: Bool[Tensor, "batch seq"]) -> Float[Tensor, "row width"]:
+    """The rows of a site, float32, at the given positions of a batch of blocks."""
     return x.reshape(*positions.shape, -1)[positions].float()
 
 
@@ -154,7 +154,7 @@ def clean_pass(model: Model, blocks: Blocks, limits: Mapping[str, float]) -> Cle
     log_probs = torch.empty(len(counted), model.d_vocab, device=blocks.tokens.device)
     for start, part in log_softmax_parts(found["logits"], counted):
         log_probs[start : start + len(part)] = part
-    rows = {site: _rows(found[site], scored) for site in limits}
+    rows = {site: rows_of(found[site], scored) for site in limits}
     return Clean(blocks, scored, rows, blocks.documents[scored], counted, foretold, log_probs)
 
 

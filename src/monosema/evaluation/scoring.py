@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from monosema.core.findings import Finding
 from monosema.evaluation.config import ScoreConfig
 from monosema.evaluation.documents import Estimate
-from monosema.evaluation.measuring import Measured, measure
+from monosema.evaluation.measuring import Measured, measure, prepare
 from monosema.evaluation.metrics import METRICS
 from monosema.evaluation.scorecard import HISTOGRAM_EDGES, SKIPPED, Histogram, MetricInfo, Scorecard
 from monosema.evaluation.subjects import Dictionary, Model, Tokens
@@ -39,10 +39,13 @@ def score(
 
     `control=None` is a user's decision to go without, and the findings say so. A dictionary that the
     control does not have (its training diverged, say) has no control, and its findings say that.
-    Raises as `measure` does.
+    Raises as `prepare` and `measure` do.
     """
-    measured = measure(dictionaries, model, tokens, config, what="score")
-    controls = measure(control.dictionaries, control.model, tokens, config, what="score control") if control else None
+    measured = measure(prepare(dictionaries, model, tokens, config), dictionaries)
+    controls = None
+    if control is not None:
+        prepared = prepare(control.dictionaries, control.model, tokens, config)
+        controls = measure(prepared, control.dictionaries, what="score control")
     return Scorecard(
         findings={name: _findings(name, measured, controls, control, config.seed) for name in measured.tallies},
         histograms={name: _histogram(name, measured, controls) for name in measured.tallies},

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
+from monosema.dictionaries.codes import SparseCodes
 from monosema.evaluation.batch import ScoreBatch
 from monosema.evaluation.documents import Exact, Terms
 from monosema.evaluation.metric import Better, MeanMetric, Metric
@@ -80,9 +81,13 @@ class Frequencies:
 
     def update(self, batch: ScoreBatch) -> None:
         """Take in the scored tokens of `batch`."""
-        counts = batch.codes.counts().cpu()
-        self.counts = counts if self.n_tokens == 0 else self.counts + counts
-        self.n_tokens += len(batch.documents)
+        self.add(batch.codes, len(batch.codes))
+
+    def add(self, codes: SparseCodes, n_tokens: int) -> None:
+        """Take in the entries of `codes`, which stand for `n_tokens` tokens."""
+        counts = codes.counts().cpu()
+        self.counts = counts if len(self.counts) == 0 else self.counts + counts
+        self.n_tokens += n_tokens
 
     def rates(self) -> Float64[Tensor, "n_features"]:
         """Each feature's firing rate: the fraction of scored tokens on which it fires, in [0, 1]."""
