@@ -78,6 +78,10 @@ class SparseCodes:
         other.__dict__.update({name: self.__dict__[name] for name in ("_rows", "by_feature") if name in self.__dict__})
         return other
 
+    def detached(self) -> "SparseCodes":
+        """The same codes without gradient."""
+        return self.with_values(self.values.detach())
+
     @cached_property
     def _rows(self) -> Int64[Tensor, "nnz"]:
         rows = torch.arange(len(self), device=self.indices.device)

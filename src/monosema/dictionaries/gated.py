@@ -65,7 +65,7 @@ class Gated(Architecture):
         parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y)}
         parts |= {"l1": gate.sum() / y.numel(), "gate": mse(fixed, y)}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
-        firing = codes.with_values(codes.values.detach()).where(codes.values.detach() > 0)
+        firing = codes.detached().where(codes.values.detach() > 0)
         return Terms(parts["mse"] + penalty * parts["l1"] + parts["gate"], parts, firing)
 
 

@@ -78,7 +78,7 @@ class JumpReLU(Architecture):
         parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y), "l0": l0}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
         loss = parts["mse"] + penalty * (l0 / self.config.target - 1).square()
-        return Terms(loss, parts, codes.with_values(values.detach()).where(values.detach() > 0))
+        return Terms(loss, parts, codes.detached().where(values.detach() > 0))
 
 
 class _Jump(torch.autograd.Function):

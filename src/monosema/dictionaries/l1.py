@@ -66,4 +66,4 @@ class L1(Architecture):
         codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
         parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y), "l1": codes.values.sum() / y.numel()}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
-        return Terms(parts["mse"] + penalty * parts["l1"], parts, codes)
+        return Terms(parts["mse"] + penalty * parts["l1"], parts, codes.detached())

@@ -61,12 +61,12 @@ class Matryoshka(Architecture):
         places = select_batch(weights, x, self.config.k)
         x = weights.encoder_input(x)
         values = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, places)
-        nested = self._nested(weights, places.with_values(values), y)
-        codes = places.with_values(values.detach())
+        codes = places.with_values(values)
+        nested = self._nested(weights, codes, y)
         parts = {"mse": mse(nested[-1], y), "nested": torch.stack([mse(part, y) for part in nested]).mean()}
         parts["auxk"] = auxk_loss(weights, x, y - nested[-1], moment.dead(codes, self.config.dead_after))
         loss = parts["nested"] + self.config.auxk * parts["auxk"]
-        return Terms(loss, parts, codes, threshold_statistics(codes))
+        return Terms(loss, parts, codes.detached(), threshold_statistics(places))
 
     def _nested(self, weights: Weights, codes: SparseCodes, y: Tensor) -> list[Tensor]:
         """The reconstructions of the nested dictionaries, smallest first, each adding to the last."""

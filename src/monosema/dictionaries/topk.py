@@ -68,4 +68,4 @@ def selected_loss(
     reconstruction = decode(codes, weights.W_dec, weights.b_dec)
     parts = {"mse": mse(reconstruction, y)}
     parts["auxk"] = auxk_loss(weights, x, y - reconstruction, moment.dead(codes, config.dead_after))
-    return Terms(parts["mse"] + config.auxk * parts["auxk"], parts, codes)
+    return Terms(parts["mse"] + config.auxk * parts["auxk"], parts, codes.detached())
