@@ -1,11 +1,17 @@
 """What an import costs: names come at once, numerics when they are used."""
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
+OPTIONAL = {"pyarrow": "read by corpus.tables when there is an Arrow file, with a message when it is missing"}
 NUMERICS = {"torch", "numpy", "transformers", "tokenizers", "safetensors", "duckdb", "jaxtyping", "scipy"}
 LIGHT_CORE = ["config", "errors", "findings", "fingerprints", "progress", "runs", "seeding", "sites"]
 
@@ -68,3 +74,16 @@ def test_every_public_name_resolves_and_is_listed():
 def test_a_layer_arrives_when_it_is_first_used():
     code = "import monosema, sys; assert 'monosema.corpus' not in sys.modules; assert monosema.corpus.pack"
     modules_of(code)
+
+
+def test_what_is_imported_is_a_declared_dependency():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {re.split(r"[<>=\[ ]", requirement)[0] for requirement in project["dependencies"]}
+    imported: set[str] = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").split(".")[0])
+    assert imported - sys.stdlib_module_names - {"monosema"} <= declared | OPTIONAL.keys()
