@@ -17,7 +17,17 @@ import torch
 
 from monosema.activations.config import HarvestConfig
 from monosema.activations.manifest import FORMAT, NAME, Manifest, ShardRecord, SiteRecord, read_manifest, require_same
-from monosema.activations.passes import Excluded, Model, Pass, Tokens, inliers, limits, resolve_sites, run
+from monosema.activations.passes import (
+    Excluded,
+    Model,
+    Pass,
+    Tokens,
+    inliers,
+    limits,
+    require_tokens,
+    resolve_sites,
+    run,
+)
 from monosema.activations.rows import DTYPES, Rows, empty, row_bytes, write
 from monosema.activations.shards import check_size, write_shard
 from monosema.activations.store import ActivationStore, open_store
@@ -54,7 +64,8 @@ def harvest(
 
 
 def _plan(model: Model, tokens: Tokens, sites: Sequence[str], config: HarvestConfig) -> Manifest:
-    widths = resolve_sites(model, tokens, sites)
+    widths = resolve_sites(model, sites)
+    require_tokens(model, tokens.context, tokens.d_vocab)
     if tokens.n_blocks == 0:
         raise DataError("the corpus holds no token blocks: there is nothing to harvest")
     return Manifest(

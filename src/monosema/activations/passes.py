@@ -97,19 +97,14 @@ class Pass:
         return self.norms[site][self.usable]
 
 
-def resolve_sites(model: Model, tokens: Tokens, sites: Sequence[str]) -> dict[str, int]:
+def resolve_sites(model: Model, sites: Sequence[str]) -> dict[str, int]:
     """The width of each site, under its canonical name.
 
-    Raises SiteError for a site that does not exist or has no row per token, ConfigError for none,
-    the same twice, or tokens the model cannot take.
+    Raises SiteError for a site that does not exist or has no row per token, ConfigError for none or
+    the same twice.
     """
     if not sites:
         raise ConfigError("no site was given: name at least one, such as 'resid_post.2'")
-    if tokens.context > model.n_context or tokens.d_vocab > model.d_vocab:
-        raise ConfigError(
-            f"the tokens come in blocks of {tokens.context:,} from a vocabulary of {tokens.d_vocab:,}; "
-            f"{model.name} takes {model.n_context:,} and {model.d_vocab:,}: pack the corpus for this model"
-        )
     widths: dict[str, int] = {}
     for text in sites:
         name = model.resolve(text)
@@ -121,6 +116,15 @@ def resolve_sites(model: Model, tokens: Tokens, sites: Sequence[str]) -> dict[st
             )
         widths[name] = model.width(name)
     return widths
+
+
+def require_tokens(model: Model, context: int, d_vocab: int) -> None:
+    """Raise ConfigError unless the model takes blocks of `context` tokens from a vocabulary of `d_vocab`."""
+    if context > model.n_context or d_vocab > model.d_vocab:
+        raise ConfigError(
+            f"the tokens come in blocks of {context:,} from a vocabulary of {d_vocab:,}; "
+            f"{model.name} takes {model.n_context:,} and {model.d_vocab:,}: pack the corpus for this model"
+        )
 
 
 def _is_pattern(name: str) -> bool:

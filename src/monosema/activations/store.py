@@ -39,7 +39,7 @@ class ActivationStore:
         """Columns at each site."""
         return self.manifest.widths
 
-    @cached_property
+    @property
     def n_rows(self) -> int:
         return sum(shard.rows for shard in self.manifest.shards)
 

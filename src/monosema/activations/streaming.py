@@ -16,7 +16,7 @@ from torch import Tensor
 
 from monosema.activations.config import HarvestConfig
 from monosema.activations.harvesting import first_limits
-from monosema.activations.passes import Model, Pass, Tokens, inliers, kept, resolve_sites, run
+from monosema.activations.passes import Model, Pass, Tokens, inliers, kept, require_tokens, resolve_sites, run
 from monosema.activations.rows import DTYPES, Batch, Rows, empty, row_bytes, write
 from monosema.activations.shuffle import Pool, batches, capacity, n_groups
 from monosema.core.config import to_json
@@ -104,7 +104,8 @@ def stream(model: Model, tokens: Tokens, sites: Sequence[str], config: HarvestCo
     are then the store's. Raises as `harvest` does; what is not finite is found when it is reached.
     """
     config = config or HarvestConfig()
-    widths = resolve_sites(model, tokens, sites)
+    widths = resolve_sites(model, sites)
+    require_tokens(model, tokens.context, tokens.d_vocab)
     if tokens.n_blocks == 0:
         raise DataError("the corpus holds no token blocks: there is nothing to run the model on")
     limits: dict[str, float] = {}

@@ -1,0 +1,85 @@
+"""The command line: one file a verb, and the table of them. Naming a verb is what loads anything.
+
+    monosema VERB ...  -->  cli/<verb>.py: Arguments, run(Arguments) -> Outcome  -->  printed, or as --json
+
+Exit status: 0 done; 2 the user's mistake, one line on standard error; 130 interrupted, and how to go
+on; a traceback and 1 is a bug of ours.
+"""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from monosema.core.errors import ConfigError, MonosemaError, unknown
+
+VERBS = {
+    "demo": "everything below on the embedded default, or on a model and text of yours",
+    "lm train": "train a small language model from scratch",
+    "harvest": "read a model's activations on a corpus into a store, and a randomised model's beside it",
+    "train": "train dictionaries on the store, many in one pass, and the same on the control's",
+    "score": "score every dictionary on held-out documents, each number beside its control",
+    "prune": "kill the most frequent features and score what is left",
+    "report": "make report.html from what the run holds",
+    "sites": "list a model's sites, their widths, and TransformerLens's names for them",
+}
+"""Every verb, in the order in which a run goes through them, with its line of help."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` (of the process by default); its exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words)
+    except MonosemaError as error:
+        print(f"monosema: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        again = shlex.join(["monosema", *words])
+        print(f"\ninterrupted. What is whole is kept; to go on, repeat: {again}", file=sys.stderr)
+        return 130
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0
+    if words[0] == "--version":
+        from monosema import __version__
+
+        print(f"monosema {__version__}")
+        return 0
+    verb = _verb(words)
+    from monosema.cli.parsing import parse
+    from monosema.cli.showing import show
+
+    module = import_module(f"monosema.cli.{verb.replace(' ', '_')}")
+    arguments = parse(module.Arguments, verb, words[len(verb.split()) :])
+    show(module.run(arguments), as_json=arguments.json)
+    return 0
+
+
+def _verb(words: list[str]) -> str:
+    for verb in VERBS:
+        if words[: len(verb.split())] == verb.split():
+            return verb
+    two = " ".join(words[:2])
+    name = two if any(verb.startswith(f"{words[0]} ") for verb in VERBS) else words[0]
+    raise ConfigError(f"{unknown('command', name, VERBS)}. See monosema --help")
+
+
+def usage() -> str:
+    """What `monosema --help` says."""
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {line}" for verb, line in VERBS.items()]
+    return "\n".join(
+        [
+            "monosema: take a language model apart, and test every claim against its control.",
+            "",
+            "usage: monosema COMMAND [options]",
+            "",
+            *lines,
+            "",
+            "monosema COMMAND --help says what a command takes. Start with: monosema demo",
+        ]
+    )

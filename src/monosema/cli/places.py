@@ -1,0 +1,25 @@
+"""Where a verb writes: run directories, made when needed and removed again when nothing came of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from monosema.core.runs import Run, open_run
+
+
+@contextmanager
+def new_or_old_run(path: Path) -> Iterator[Run]:
+    """The run directory at `path`, made if it is not there. A mistake leaves no empty folder behind."""
+    before = path.exists()
+    run = open_run(path, create=True)
+    try:
+        yield run
+    finally:
+        if not before and not any(path.iterdir()):
+            path.rmdir()
+
+
+def seen_from(run: Path, folder: Path) -> str:
+    """`folder` as a run directory writes it down: relative when it lies inside, so that the run can be moved."""
+    run, folder = run.resolve(), folder.resolve()
+    return str(folder.relative_to(run)) if folder.is_relative_to(run) else str(folder)

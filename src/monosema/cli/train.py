@@ -1,0 +1,76 @@
+"""`monosema train`: dictionaries on the run's store, many in one pass, and the same on the control's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction
+
+from monosema.cli.showing import Grid, Outcome
+from monosema.core.config import require
+from monosema.core.errors import ConfigError
+from monosema.core.runs import open_run
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train dictionaries on RUN/store, all in one pass, and the same on RUN/control/store.
+
+    A dictionary is written ARCHITECTURE,setting=value,... or NAME=ARCHITECTURE,setting=value,...;
+    settings of the architecture and of the optimiser stand side by side: narrow=l1,penalty=8,lr=0.002
+    """
+
+    run: Positional[Path]
+    """Run directory that has been harvested into."""
+    dictionary: UseAppendAction[tuple[str, ...]] = ()
+    """What to train, such as topk,k=32,n_features=1024; again for several."""
+    reads: UseAppendAction[tuple[str, ...]] = ()
+    """Site that the dictionaries read; again for several, laid end to end. Default: the store's only site."""
+    writes: UseAppendAction[tuple[str, ...]] = ()
+    """Site that they write, when it is another (a transcoder). Default: where they read."""
+    rows: int = 4_000_000
+    """Activations that each dictionary sees, over as many epochs as that takes."""
+    batch_size: int = 4096
+    """Activations in one step."""
+    seed: int = 0
+    """Of the initial weights and of the order of the rows."""
+    device: str = "cpu"
+    """Where to train: cpu, cuda, cuda:1."""
+    json: FlagCreatePairsOff[bool] = False
+    """Print JSON."""
+
+
+def run(arguments: Arguments) -> Outcome:
+    """Parse the dictionaries, train them, and say how they ended."""
+    a = arguments
+    require(len(a.dictionary) > 0, "no dictionary to train: give one, such as --dictionary topk,k=32,n_features=1024")
+    run = open_run(a.run)
+    run.require("harvest")
+    from monosema.dictionaries import TrainConfig, parse_spec
+    from monosema.pipeline.stages import train_stage
+    from monosema.pipeline.subject import subject_config
+
+    reads = _sites(a.reads, subject_config(run).sites)
+    writes = _sites(a.writes, subject_config(run).sites) if a.writes else reads
+    specs = [parse_spec(text, reads, writes) for text in a.dictionary]
+    config = TrainConfig(rows=a.rows, batch_size=a.batch_size, seed=a.seed, device=a.device)
+    made = train_stage(run, specs, config)
+    rows = [[name, d.architecture, f"{d.n_features:,}", " + ".join(d.reads)] for name, d in made.items()]
+    lost = [spec.name for spec in specs if spec.name not in made]
+    notes = [f"diverged, and kept in {a.run / 'dictionaries' / 'diverged'}: {', '.join(lost)}"] if lost else []
+    return Outcome(
+        wrote=tuple(a.run / "dictionaries" / name for name in made),
+        next=f"monosema score {a.run}",
+        result={"dictionaries": {name: d.fingerprint for name, d in made.items()}, "diverged": lost},
+        shown=(Grid(("dictionary", "architecture", "features", "reads"), rows, frozenset({"features"})), *notes),
+    )
+
+
+def _sites(asked: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:
+    """The asked sites in our spelling; without any, the store's only one."""
+    from monosema.core.sites import parse
+
+    if not asked:
+        if len(there) > 1:
+            raise ConfigError(f"the store holds {', '.join(there)}: say what to read, with --reads")
+        return there
+    return tuple(site if site in there else str(parse(site)) for site in asked)
