@@ -6,121 +6,13 @@ import weakref
 from pathlib import Path
 
 import pytest
-import tokenizers
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from tokenizers import models, pre_tokenizers
+from letters import letters, many, names, pack_letters
 
 from monosema.core.errors import ConfigError, DamagedError, DataError, MismatchError, RunError
 from monosema.corpus import block_writer, packed
 from monosema.corpus.document import Document
 from monosema.corpus.packed import open_packed, pack
-from monosema.corpus.tokenizer import Tokenizer
-from monosema.corpus.tokens import open_tokens
-
-# One letter is one token: BOS 0, EOS 1, PAD 2, a 3, b 4, ...
-LETTERS = {piece: i for i, piece in enumerate(["<bos>", "<eos>", "<pad>", *"abcdefghij"])}
-BOS, EOS, PAD, A, B, C = range(6)
-
-
-def letters(bos=BOS, eos=EOS, pad=PAD, extra=0):
-    vocabulary = {**LETTERS, **{f"extra{i}": len(LETTERS) + i for i in range(extra)}}
-    raw = tokenizers.Tokenizer(models.WordLevel(vocabulary, unk_token="<pad>"))
-    raw.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return Tokenizer(raw, bos, eos, pad)
-
-
-def spaced(text):
-    return " ".join(text)
-
-
-@pytest.fixture
-def all_train_but_last(monkeypatch):
-    """The document called "held" is held out and nothing else."""
-    monkeypatch.setattr(packed, "_place", lambda name, _: 0.0 if name == "held" else 0.5)
-
-
-def pack_letters(out, *texts, context=6, tokenizer=None, **settings):
-    documents = [Document(str(i), spaced(text)) for i, text in enumerate(texts)] + [Document("held", "j j j j j")]
-    return pack(documents, tokenizer or letters(), context, out, **settings)
-
-
-@pytest.mark.usefixtures("all_train_but_last")
-def test_documents_are_laid_end_to_end(tmp_path):
-    train = pack_letters(tmp_path / "out", "aaaaaa", "bbbbb", "c").train
-    blocks = train.blocks(0, 3)
-    # BOS begins every block and stands between documents; only the last block is padded.
-    assert blocks.tokens.tolist() == [[BOS, A, A, A, A, A], [BOS, A, BOS, B, B, B], [BOS, B, B, BOS, C, PAD]]
-    assert blocks.documents.tolist() == [[0, 0, 0, 0, 0, 0], [0, 0, 1, 1, 1, 1], [1, 1, 1, 2, 2, -1]]
-    T, F = True, False
-    assert blocks.usable.tolist() == [[F, T, T, T, T, T], [F, T, F, T, T, T], [F, T, T, F, T, F]]
-    assert (len(train), train.n_blocks, train.n_documents, train.n_tokens) == (3, 3, 3, 12)
-    assert (train.context, train.bos, train.d_vocab) == (6, BOS, 13)
-    assert [train.document_name(i) for i in range(3)] == ["0", "1", "2"]
-
-
-@pytest.mark.usefixtures("all_train_but_last")
-def test_a_block_that_a_document_fills_needs_no_separator(tmp_path):
-    train = pack_letters(tmp_path / "out", "aaaaa", "bbbbb").train
-    assert train.blocks(0, 2).tokens.tolist() == [[BOS, A, A, A, A, A], [BOS, B, B, B, B, B]]
-
-
-@pytest.mark.usefixtures("all_train_but_last")
-def test_a_separator_in_the_last_place_is_followed_by_the_next_blocks_own(tmp_path):
-    blocks = pack_letters(tmp_path / "out", "aaaa", "bb").train.blocks(0, 2)
-    assert blocks.tokens.tolist() == [[BOS, A, A, A, A, BOS], [BOS, B, B, PAD, PAD, PAD]]
-    assert blocks.documents.tolist() == [[0, 0, 0, 0, 0, 1], [1, 1, 1, -1, -1, -1]]
-
-
-@pytest.mark.usefixtures("all_train_but_last")
-def test_without_bos_documents_are_parted_by_eos(tmp_path):
-    train = pack_letters(tmp_path / "out", "aaaaaaa", "bb", tokenizer=letters(bos=None)).train
-    blocks = train.blocks(0, 2)
-    assert blocks.tokens.tolist() == [[A, A, A, A, A, A], [A, EOS, B, B, PAD, PAD]]
-    assert blocks.usable.tolist() == [[True] * 6, [True, False, True, True, False, False]]
-    assert (train.bos, train.n_tokens) == (None, 9)
-
-
-@pytest.mark.usefixtures("all_train_but_last")
-def test_without_any_special_token_documents_abut(tmp_path):
-    blocks = pack_letters(tmp_path / "out", "aaaa", "bbb", tokenizer=letters(None, None, None)).train.blocks(0, 2)
-    assert blocks.documents.tolist() == [[0, 0, 0, 0, 1, 1], [1, -1, -1, -1, -1, -1]]
-    assert blocks.usable.tolist() == [[True] * 6, [True] + [False] * 5]
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.lists(st.text("abcdefghi", min_size=1, max_size=30), min_size=1), st.integers(2, 9), st.booleans(), st.data())
-def test_packing_keeps_every_token_of_every_document(tmp_path_factory, texts, context, has_bos, data):
-    tokenizer = letters() if has_bos else letters(None, None, None)
-    folder = tmp_path_factory.mktemp("pack")
-    writer = block_writer.BlockWriter(folder / "train", tokenizer, context)
-    encoded = tokenizer.encode([spaced(text) for text in texts])
-    for i, ids in enumerate(encoded):
-        writer.add(str(i), torch.tensor(ids).numpy())
-    writer.close()
-    packed.write_json(folder / "train/meta.json", packed.to_json(packed._meta("train", writer, tokenizer, 0.1, 0)))
-    train = open_tokens(folder / "train")
-    cut = data.draw(st.integers(0, len(train)))
-    halves = [train.blocks(0, cut), train.blocks(cut, len(train))]
-    tokens, documents, usable = (
-        torch.cat([getattr(half, name) for half in halves]) for name in ("tokens", "documents", "usable")
-    )
-    assert [tokens[usable & (documents == i)].tolist() for i in range(len(texts))] == encoded
-    assert int(usable.sum()) == train.n_tokens
-    assert bool((tokens[:, 0] == BOS).all()) == has_bos
-    # Document numbers only rise, and padding is a tail of the last block.
-    flat = documents.flatten()
-    assert torch.equal(flat[flat >= 0], flat[flat >= 0].sort().values)
-    assert (documents[:-1] >= 0).all() and (flat[: int((flat >= 0).sum())] >= 0).all()
-
-
-def many(n, prefix="doc"):
-    return [Document(f"{prefix}{i}", spaced("abcdefghij"[: 1 + i % 10])) for i in range(n)]
-
-
-def names(tokens):
-    return [tokens.document_name(i) for i in range(tokens.n_documents)]
 
 
 def test_every_document_is_whole_in_one_split(tmp_path):
@@ -155,6 +47,17 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
     changed = [Document(d.id, d.text.replace("a", "b")) for d in many(100)]
     assert len({first, fingerprint("c", changed), fingerprint("d", many(100), context=9)}) == 3
     assert fingerprint("e", many(100), tokenizer=letters(eos=None)) != first
+
+
+def test_the_fingerprint_knows_the_context_where_the_bytes_do_not(tmp_path):
+    # Without special tokens and padding, two blocks of 4 are the bytes of one block of 8.
+    def packed_at(context):
+        documents = [Document(f"doc{i}", "a b c d e f g h") for i in range(50)]
+        return pack(documents, letters(None, None, None), context, tmp_path / str(context)).train
+
+    narrow, wide = packed_at(4), packed_at(8)
+    assert (narrow.path / "tokens.bin").read_bytes() == (wide.path / "tokens.bin").read_bytes()
+    assert narrow.fingerprint != wide.fingerprint
 
 
 def test_nothing_depends_on_the_sizes_of_buffers(tmp_path, monkeypatch):
@@ -196,23 +99,6 @@ def test_reading_stops_at_max_tokens_exactly(tmp_path):
     assert (both.held_out.n_tokens, both.train.n_tokens, both.train.n_documents) == (3, 18, 5)
 
 
-def test_a_vocabulary_beyond_two_bytes_keeps_its_ids(tmp_path):
-    tokenizer = letters(extra=(1 << 16) - len(LETTERS) + 1)
-    last = f"extra{(1 << 16) - len(LETTERS)}"
-    assert tokenizer.encode([last]) == [[1 << 16]]
-    documents = [Document(f"doc{i}", last) for i in range(50)]
-    both = pack(documents, tokenizer, 4, tmp_path / "out")
-    assert int(both.train.blocks(0, 1).tokens.max()) == 1 << 16
-
-
-def test_two_bytes_hold_the_largest_id_they_can(tmp_path):
-    tokenizer = letters(extra=(1 << 16) - len(LETTERS))
-    last = f"extra{(1 << 16) - len(LETTERS) - 1}"
-    both = pack([Document(f"doc{i}", last) for i in range(50)], tokenizer, 4, tmp_path / "out")
-    assert int(both.train.blocks(0, 1).tokens.max()) == (1 << 16) - 1
-    assert (tmp_path / "out/train/tokens.bin").stat().st_size == both.train.n_blocks * 4 * 2
-
-
 def test_what_was_packed_opens_again_with_its_tokenizer(tmp_path):
     written = pack(many(100), letters(), 8, tmp_path / "out")
     opened = open_packed(tmp_path / "out")
@@ -220,27 +106,6 @@ def test_what_was_packed_opens_again_with_its_tokenizer(tmp_path):
     assert opened.tokenizer().fingerprint == letters().fingerprint
     opened.train.verify()
     opened.held_out.verify()
-
-
-@pytest.mark.usefixtures("all_train_but_last")
-def test_document_names_may_be_anything(tmp_path):
-    odd = ["a b", "line\nbreak", "€😀", '"quoted"', ""]
-    documents = [Document(name, "a b c d") for name in [*odd, "held"]]
-    assert names(pack(documents, letters(), 4, tmp_path / "out").train) == odd
-
-
-@pytest.mark.parametrize(("start", "stop"), [(-1, 1), (0, 99), (2, 1)])
-def test_blocks_that_are_not_there_are_refused(tmp_path, start, stop):
-    train = pack(many(50), letters(), 64, tmp_path / "out").train
-    with pytest.raises(IndexError, match=f"blocks {start} to {stop} were asked for: there are {train.n_blocks}"):
-        train.blocks(start, stop)
-    with pytest.raises(IndexError, match="document 1000 was asked for"):
-        train.document_name(1000)
-
-
-def test_no_blocks_are_a_good_answer(tmp_path):
-    train = pack(many(50), letters(), 8, tmp_path / "out").train
-    assert train.blocks(1, 1).tokens.shape == (0, 8)
 
 
 @pytest.mark.parametrize(
@@ -338,40 +203,6 @@ def test_a_full_disk_is_said_in_words_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(RunError, match=r"cannot write .*out: No space left on device"):
         pack(many(100), letters(), 8, tmp_path / "out")
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("name", ["tokens.bin", "documents.bin", "names.bin", "names.jsonl"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_file_is_named(tmp_path, name, damage):
-    pack(many(100), letters(), 8, tmp_path / "out")
-    path = tmp_path / "out/train" / name
-    if damage == "cut":
-        path.write_bytes(path.read_bytes()[:-1])
-    else:
-        path.unlink()
-    with pytest.raises(DamagedError, match=rf"train/{name} (has .* bytes instead of|is missing)"):
-        open_packed(tmp_path / "out")
-
-
-@pytest.mark.parametrize("name", ["tokens.bin", "documents.bin"])
-def test_an_edited_file_is_found_when_verified(tmp_path, name):
-    train = pack(many(100), letters(), 8, tmp_path / "out").train
-    data = bytearray((train.path / name).read_bytes())
-    data[20] ^= 1
-    (train.path / name).write_bytes(data)
-    with pytest.raises(DamagedError, match="was edited: its fingerprint is"):
-        open_tokens(train.path).verify()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [('{"context": 8', "meta.json is not valid JSON"), ("{}", "setting 'split' is missing: it was edited")],
-)
-def test_a_damaged_meta_file_is_named(tmp_path, content, said):
-    train = pack(many(100), letters(), 8, tmp_path / "out").train
-    (train.path / "meta.json").write_text(content)
-    with pytest.raises(DamagedError, match=said):
-        open_tokens(train.path)
 
 
 def test_splits_of_two_corpora_do_not_open_together(tmp_path):

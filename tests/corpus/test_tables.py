@@ -76,8 +76,9 @@ def test_a_bad_line_is_named_and_the_lines_before_it_are_read(tmp_path, line, sa
 
 def test_one_parquet_row_is_one_document(tmp_path):
     query = "SELECT * FROM (VALUES (1, 'one'), (2, NULL), (3, e'three\\r\\n€')) AS t(id, text)"
-    # The name would be a pattern, were it not escaped.
+    # As a pattern the name would mean the second file.
     path = write_parquet(tmp_path / "d[1].parquet", query)
+    write_parquet(tmp_path / "d1.parquet", "SELECT 'another' AS text")
     assert list(documents(path)) == [Document("d[1].parquet#1", "one"), Document("d[1].parquet#3", "three\n€")]
 
 
@@ -171,6 +172,14 @@ def test_a_broken_state_is_named(tmp_path, state, said):
     folder = save_dataset(tmp_path / "tales", ["a"])
     (folder / "state.json").write_text(state)
     with pytest.raises(DataError, match=said):
+        list(documents(folder))
+
+
+def test_a_selection_of_an_old_version_is_refused_not_read_whole(tmp_path):
+    folder = save_dataset(tmp_path / "tales", ["a", "b"])
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps({**state, "_indices_data_files": [{"filename": "indices.arrow"}]}))
+    with pytest.raises(DataError, match="holds a selection of rows .*flatten_indices"):
         list(documents(folder))
 
 

@@ -85,7 +85,7 @@ def saved_dataset(path: Path, name: str, field: str) -> Iterator[Pair]:
 def saved_dataset_dict(path: Path, name: str, field: str) -> Iterator[Pair]:
     """Every split of a folder written by `DatasetDict.save_to_disk`, in its own order; ids are
     `name/split#row`. For one split alone, give that split's folder."""
-    for split in _json_file(path / "dataset_dict.json", "splits"):
+    for split in _json_file(path / "dataset_dict.json", "splits")["splits"]:
         if not (path / split).is_dir():
             raise DataError(f"{path} is incomplete: dataset_dict.json names the split '{split}', its folder is missing")
         yield from saved_dataset(path / split, f"{name}/{split}", field)
@@ -97,21 +97,27 @@ def _shards(path: Path) -> list[Path]:
         if not shards:
             raise DataError(f"{path} has a dataset_info.json but no .arrow file: save the data set again")
         return shards
-    shards = [path / entry["filename"] for entry in _json_file(path / "state.json", "_data_files")]
+    state = _json_file(path / "state.json", "_data_files")
+    if state.get("_indices_data_files"):
+        raise DataError(
+            f"{path} holds a selection of rows as an old version of `datasets` kept it: "
+            "load_from_disk, flatten_indices and save_to_disk it again"
+        )
+    shards = [path / entry["filename"] for entry in state["_data_files"]]
     for shard in shards:
         if not shard.exists():
             raise DataError(f"{path} is incomplete: state.json names {shard.name}, which is missing")
     return shards
 
 
-def _json_file(path: Path, key: str) -> Any:
+def _json_file(path: Path, key: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     if not isinstance(value, dict) or key not in value:
         raise DataError(f"{path} has no '{key}': it was not written by `datasets` save_to_disk")
-    return value[key]
+    return value
 
 
 def _arrow_values(path: Path, field: str) -> Iterator[Any]:

@@ -70,8 +70,6 @@ class Tokenizer:
             grown = _agreement(prefix, final, settled)
             texts.append(final[settled:grown])
             settled = grown
-        if texts:
-            texts[-1] += final[settled:]
         return texts
 
     def _prefixes(self, ids: list[int]) -> Iterator[str]:
