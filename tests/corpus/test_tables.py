@@ -179,7 +179,7 @@ def test_a_selection_of_an_old_version_is_refused_not_read_whole(tmp_path):
     folder = save_dataset(tmp_path / "tales", ["a", "b"])
     state = json.loads((folder / "state.json").read_text())
     (folder / "state.json").write_text(json.dumps({**state, "_indices_data_files": [{"filename": "indices.arrow"}]}))
-    with pytest.raises(DataError, match="holds a selection of rows .*flatten_indices"):
+    with pytest.raises(DataError, match=r"holds a selection of rows .*flatten_indices"):
         list(documents(folder))
 
 
