@@ -14,7 +14,7 @@ from monosema.core.errors import ConfigError, DataError
 from monosema.core.findings import Finding
 from monosema.evaluation import Control, PruneConfig, PruneStudy, ScoreConfig, prune
 from monosema.evaluation.comparing import bracket
-from monosema.evaluation.killing import kill_above, kill_same_frequency, kill_same_number, split_documents
+from monosema.evaluation.killing import kill_above, kill_same_frequency, split_documents
 from monosema.evaluation.measuring import prepare
 from monosema.evaluation.prune_study import verdict_of
 
@@ -100,7 +100,6 @@ def test_the_random_control_tells_frequent_features_from_any(toy, sparse, padded
     # Killing random features of the same summed frequency sometimes kills the two that matter.
     result = study(toy, {"sparse": sparse, "padded": padded})
     pruned = point(result, "padded")
-    assert pruned.same_number["l0"].value == pytest.approx(4 - 3 * 0.8, abs=0.61)
     assert pruned.same_frequency["l0"].value == pytest.approx(1.0, abs=0.61)
     difference = pruned.differences["pruned"]
     assert difference.control_is.startswith("random features of the same summed frequency killed instead")
@@ -164,17 +163,15 @@ def test_thresholds_that_cannot_work(thresholds, message):
         PruneConfig(thresholds=thresholds)
 
 
-def test_random_kills_match_in_number_or_in_summed_frequency():
+def test_random_kills_match_in_summed_frequency():
     rates = torch.rand(200, generator=torch.Generator().manual_seed(0)).double() ** 6
     rates[:50] = 0.0
     killed = kill_above(rates, 0.2)
     for seed in range(5):
-        random = torch.Generator().manual_seed(seed)
-        by_number, by_frequency = (k(rates, killed, random) for k in (kill_same_number, kill_same_frequency))
-        assert int(by_number.sum()) == int(killed.sum())
-        assert 0.98 < float(rates[by_frequency].sum() / rates[killed].sum()) < 1 + 1e-9
-        assert not (by_number | by_frequency)[:50].any()
-        assert not torch.equal(by_frequency, killed)
+        drawn = kill_same_frequency(rates, killed, torch.Generator().manual_seed(seed))
+        assert 0.98 < float(rates[drawn].sum() / rates[killed].sum()) < 1 + 1e-9
+        assert not drawn[:50].any()
+        assert not torch.equal(drawn, killed)
 
 
 def test_the_bracket_needs_one_on_either_side():

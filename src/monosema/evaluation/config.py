@@ -20,7 +20,7 @@ class ScoreConfig:
     seed               of the resamples of the documents
     """
 
-    batch_size: int = 16
+    batch_size: int = 8
     max_tokens: int = 262_144
     outlier_factor: float = 10.0
     exclude_outliers: bool = True
@@ -43,7 +43,7 @@ class PruneConfig:
 
     thresholds: tuple[float, ...] = (0.5, 0.2, 0.1, 0.05, 0.02)
     metric: Literal["loss_recovered_zero", "loss_recovered_mean"] = "loss_recovered_zero"
-    score: ScoreConfig = field(default_factory=lambda: ScoreConfig(max_tokens=32_768))
+    score: ScoreConfig = field(default_factory=lambda: ScoreConfig(max_tokens=16_384))
 
     def __post_init__(self) -> None:
         require(len(self.thresholds) > 0, "thresholds is empty: give at least one, such as 0.038")

@@ -40,6 +40,10 @@ class Terms:
     sums: Float64[Tensor, "document term"]
     formula: Formula
 
+    def value(self) -> float:
+        """The formula of the sums of all documents."""
+        return float(self.formula(self.sums.sum(0)))
+
     def estimate(self, seed: int) -> Estimate:
         """The formula of all documents, and its interval over resamples of them.
 

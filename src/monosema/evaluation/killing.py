@@ -81,15 +81,6 @@ def kill_above(rates: Float64[Tensor, "n_features"], threshold: float) -> Bool[T
     return rates > threshold
 
 
-def kill_same_number(
-    rates: Float64[Tensor, "n_features"], killed: Bool[Tensor, "n_features"], generator: torch.Generator
-) -> Bool[Tensor, "n_features"]:
-    """As many features as `killed` has, drawn from all that ever fire."""
-    alive = (rates > 0).nonzero().squeeze(1)
-    drawn = alive[torch.randperm(len(alive), generator=generator)[: int(killed.sum())]]
-    return torch.zeros_like(killed).index_fill_(0, drawn, True)
-
-
 def kill_same_frequency(
     rates: Float64[Tensor, "n_features"], killed: Bool[Tensor, "n_features"], generator: torch.Generator
 ) -> Bool[Tensor, "n_features"]:

@@ -5,10 +5,10 @@ for each batch of blocks:   clean pass, zero and mean ablation of each set of wr
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from monosema.core.errors import DataError
@@ -92,6 +92,11 @@ class Prepared:
     def blocks(self) -> Iterator[Blocks]:
         """The chosen blocks, a batch at a time."""
         return read_blocks(self.tokens, self.chosen, self.batch_size, self.model.device)
+
+    def holding(self, documents: Int64[Tensor, "document"]) -> "Prepared":
+        """The same without the blocks that hold none of `documents`."""
+        found = {i: self.tokens.blocks(i, i + 1).documents for i in self.chosen}
+        return replace(self, chosen=[i for i, there in found.items() if bool(torch.isin(there, documents).any())])
 
 
 @torch.no_grad()

@@ -163,7 +163,7 @@ def log_softmax_parts(logits: Tensor, at: Int64[Tensor, "prediction"]) -> Iterat
     flat = logits.reshape(-1, logits.shape[-1])
     step = max(1, CHUNK // flat.shape[1])
     for start in range(0, len(at), step):
-        yield start, torch.log_softmax(flat[at[start : start + step]].float(), dim=1)
+        yield start, torch.log_softmax(flat.index_select(0, at[start : start + step]).float(), dim=1)
 
 
 def spliced_pass(

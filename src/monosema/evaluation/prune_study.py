@@ -31,12 +31,11 @@ class PrunePoint:
     killed_frequency   the sum of their frequencies on the judging half: what L0 has lost, exactly
     findings           l0, mse, ...; the control is the same on the randomised model
     same_frequency     the same metrics with random features of (nearly) the same summed frequency killed
-    same_number        ... with as many random alive features killed
     differences        of the study's metric, where the L0 lies between two dictionaries as trained:
         pruned           to the line between them, straight in log L0, at the same L0
         denser           to the next dictionary as trained that fires MORE features: no line is drawn,
                          so no bend of the frontier between its points can make this positive
-        same_frequency, same_number   the random kills, to the line at their own L0
+        same_frequency   the random kill, to the line at its own L0
         randomised       the pruned dictionary of the randomised model, to the line of that model's
     """
 
@@ -47,7 +46,6 @@ class PrunePoint:
     killed_frequency: float
     findings: Mapping[str, Finding]
     same_frequency: Mapping[str, Finding]
-    same_number: Mapping[str, Finding]
     differences: Mapping[str, Finding]
 
 
@@ -94,7 +92,7 @@ class PruneStudy:
 
 
 def _point(data: Mapping[str, Any]) -> PrunePoint:
-    tables = ("findings", "same_frequency", "same_number", "differences")
+    tables = ("findings", "same_frequency", "differences")
     return record(PrunePoint, {key: findings(value) if key in tables else value for key, value in data.items()})
 
 

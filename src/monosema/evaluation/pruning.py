@@ -23,7 +23,7 @@ from monosema.evaluation.prune_study import PrunePoint, PruneStudy, answer_of, v
 from monosema.evaluation.scorecard import SKIPPED, MetricInfo
 from monosema.evaluation.scoring import Control, finding
 from monosema.evaluation.subjects import Dictionary, Model, Tokens
-from monosema.evaluation.sweep import PRUNE_METRICS, Cut, Sweep, swept
+from monosema.evaluation.sweep import PRUNE_METRICS, Cut, Sweep, sweep_control, sweep_subject
 
 RANDOM_IS = "is itself a control"
 SAME_FREQUENCY_IS = "random features of the same summed frequency killed instead"
@@ -39,20 +39,19 @@ def prune(
 ) -> PruneStudy:
     """The study on `dictionaries`, which should differ in their penalty only, at every threshold.
 
-    The same sweep runs on the control's dictionaries and model, joined by name, except for the
-    random kills; `control=None` is a user's decision to go without. Raises as `score` does, and
-    DataError for fewer than four documents.
+    The same sweep runs on the control's dictionaries and model, joined by name; `control=None` is a
+    user's decision to go without. Raises as `score` does, and DataError for fewer than four documents.
     """
     prepared = prepare(dictionaries, model, tokens, config.score)
     halves = split_documents(prepared, config.score.seed)
-    sweep = swept(prepared, dictionaries, halves, config, random=True)
+    sweep = sweep_subject(prepared, dictionaries, halves, config)
     beside = None
     if control is not None:
         prepared_control = prepare(control.dictionaries, control.model, tokens, config.score)
-        beside = swept(prepared_control, control.dictionaries, halves, config, random=False)
+        beside = sweep_control(prepared_control, control.dictionaries, halves, config)
     control_is = control.what if control else SKIPPED
     judge = _Judge(sweep, beside, halves, config, control_is)
-    shown = [cut for cut in sweep.results if cut.above is None or (cut.rule == "above" and sweep.killed[cut].any())]
+    shown = [cut for cut, killed in sweep.killed.items() if not cut.random and (cut.above is None or killed.any())]
     points = tuple(judge.point(cut, dictionaries[cut.dictionary].architecture) for cut in shown)
     best = judge.best(shown)
     best_point = next((p for p in points if best and (p.dictionary, p.above) == (best.dictionary, best.above)), None)
@@ -83,11 +82,9 @@ class _Judge:
         self.seed, self.metric = config.score.seed, config.metric
 
     def point(self, cut: Cut, architecture: str) -> PrunePoint:
-        """The cut with its random rivals and its differences."""
+        """The cut with its random rival and its differences."""
         killed, rates = self.sweep.killed[cut], self.sweep.rates[cut.dictionary]
-        same_frequency, same_number = (
-            Cut(cut.dictionary, cut.above, rule) for rule in ("same_frequency", "same_number")
-        )
+        random = Cut(cut.dictionary, cut.above, random=True)
         return PrunePoint(
             dictionary=cut.dictionary,
             architecture=architecture,
@@ -95,15 +92,14 @@ class _Judge:
             n_killed=int(killed.sum()),
             killed_frequency=float(rates.judging[killed].sum()),
             findings=self._findings(cut),
-            same_frequency=self._random(same_frequency),
-            same_number=self._random(same_number),
-            differences={} if cut.above is None else self._differences(cut, same_frequency, same_number),
+            same_frequency=self._random(random),
+            differences={} if cut.above is None else self._differences(cut, random),
         )
 
     def best(self, cuts: list[Cut]) -> Cut | None:
         """The cut with the largest difference on the choosing half, of those comparable on both halves."""
         found = {cut: self._to_line(self.sweep, cut, self.halves.choosing) for cut in cuts if cut.above is not None}
-        values = {cut: float(terms.formula(terms.sums.sum(0))) for cut, terms in found.items() if terms is not None}
+        values = {cut: terms.value() for cut, terms in found.items() if terms is not None}
         both = [
             cut
             for cut, value in values.items()
@@ -119,7 +115,7 @@ class _Judge:
             name: finding(
                 name,
                 terms.of(self.halves.judging).estimate(self.seed),
-                _value(control[name].of(self.halves.judging)) if name in control else None,
+                control[name].of(self.halves.judging).value() if name in control else None,
                 control_is,
             )
             for name, terms in self.sweep.results[cut].items()
@@ -130,7 +126,7 @@ class _Judge:
         judged = {name: terms.of(self.halves.judging).estimate(self.seed) for name, terms in results.items()}
         return {name: finding(name, estimate, None, RANDOM_IS) for name, estimate in judged.items()}
 
-    def _differences(self, cut: Cut, same_frequency: Cut, same_number: Cut) -> dict[str, Finding]:
+    def _differences(self, cut: Cut, random: Cut) -> dict[str, Finding]:
         """Every difference that can be made on the judging half, by the names of PrunePoint."""
         judging = self.halves.judging
         pruned = self._to_line(self.sweep, cut, judging)
@@ -139,8 +135,7 @@ class _Judge:
             return {}
         denser = difference(self.sweep.results[cut], self.sweep.results[neighbours[1]], self.metric).of(judging)
         others = {
-            "same_frequency": self._to_line(self.sweep, same_frequency, judging),
-            "same_number": self._to_line(self.sweep, same_number, judging),
+            "same_frequency": self._to_line(self.sweep, random, judging),
             "randomised": self._to_line(self.beside, cut, judging) if self.beside else None,
         }
         known = {name: self._difference(terms, None, RANDOM_IS) for name, terms in others.items() if terms is not None}
@@ -156,7 +151,7 @@ class _Judge:
         return finding(f"difference in {self.metric}", terms.estimate(self.seed), control, control_is)
 
     def _neighbours(self, sweep: Sweep, cut: Cut, documents: Tensor) -> tuple[Cut, Cut] | None:
-        l0 = {other: _value(sweep.results[other]["l0"].of(documents)) for other in [cut, *sweep.trained()]}
+        l0 = {other: sweep.results[other]["l0"].of(documents).value() for other in [cut, *sweep.trained()]}
         return bracket(l0[cut], {other: l0[other] for other in sweep.trained()})
 
     def _to_line(self, sweep: Sweep, cut: Cut, documents: Tensor) -> Terms | None:
@@ -166,7 +161,3 @@ class _Judge:
             return None
         sparser, denser = (sweep.results[other] for other in neighbours)
         return difference_to_line(sweep.results[cut], sparser, denser, self.metric).of(documents)
-
-
-def _value(terms: Terms) -> float:
-    return float(terms.formula(terms.sums.sum(0)))

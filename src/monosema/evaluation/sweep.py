@@ -14,7 +14,7 @@ from monosema.core.seeding import generator
 from monosema.evaluation.comparing import Results
 from monosema.evaluation.config import PruneConfig
 from monosema.evaluation.documents import Terms
-from monosema.evaluation.killing import Halves, Rates, find_rates, kill_above, kill_same_frequency, kill_same_number
+from monosema.evaluation.killing import Halves, Rates, find_rates, kill_above, kill_same_frequency
 from monosema.evaluation.measuring import Measured, Prepared, measure
 from monosema.evaluation.subjects import Dictionary
 
@@ -23,16 +23,17 @@ PRUNE_METRICS = ("l0", "mse", "variance_explained", "loss_spliced", "loss_recove
 
 @dataclass(frozen=True)
 class Cut:
-    """A dictionary with some of its features killed: by which rule, at which threshold."""
+    """A dictionary without the features of a frequency above a threshold (None: as trained); or, where
+    `random`, without random ones of the same summed frequency."""
 
     dictionary: str
     above: float | None
-    rule: str = "above"
+    random: bool = False
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every cut of every dictionary of one model, with its per-document terms on all documents."""
+    """The cuts of every dictionary of one model, with their per-document terms."""
 
     killed: Mapping[Cut, Bool[Tensor, "n_features"]]
     results: Mapping[Cut, Results]
@@ -44,36 +45,60 @@ class Sweep:
         return [cut for cut in self.results if cut.above is None]
 
 
-def swept(
-    prepared: Prepared, dictionaries: Mapping[str, Dictionary], halves: Halves, config: PruneConfig, *, random: bool
+def sweep_subject(
+    prepared: Prepared, dictionaries: Mapping[str, Dictionary], halves: Halves, config: PruneConfig
 ) -> Sweep:
-    """Measure every cut; cuts that kill the same features are measured once."""
+    """Every threshold on all documents, since the choosing half ranks them; random cuts on blocks of
+    the judging half alone."""
     rates = find_rates(prepared, dictionaries, halves)
-    killed = {
-        cut: mask for name in dictionaries for cut, mask in _cuts(name, rates[name], config, random=random).items()
+    killed = _killed_above(rates, config)
+    random = {
+        Cut(cut.dictionary, cut.above, random=True): kill_same_frequency(
+            rates[cut.dictionary].choosing, mask, generator(config.score.seed, "prune", cut.dictionary, str(cut.above))
+        )
+        for cut, mask in killed.items()
+        if mask.any()
     }
+    results, n_tokens = _measured(prepared, dictionaries, killed, "prune")
+    if random:
+        results |= _measured(prepared.holding(halves.judging), dictionaries, random, "prune at random")[0]
+    return Sweep(killed | random, results, rates, n_tokens)
+
+
+def sweep_control(
+    prepared: Prepared, dictionaries: Mapping[str, Dictionary], halves: Halves, config: PruneConfig
+) -> Sweep:
+    """Every threshold, on blocks of the judging half alone: a control chooses nothing."""
+    rates = find_rates(prepared, dictionaries, halves)
+    killed = _killed_above(rates, config)
+    results, n_tokens = _measured(prepared.holding(halves.judging), dictionaries, killed, "prune control")
+    return Sweep(killed, results, rates, n_tokens)
+
+
+def _killed_above(rates: Mapping[str, Rates], config: PruneConfig) -> dict[Cut, Bool[Tensor, "n_features"]]:
+    killed = {}
+    for name, rate in rates.items():
+        killed[Cut(name, None)] = torch.zeros_like(rate.choosing, dtype=torch.bool)
+        killed |= {Cut(name, above): kill_above(rate.choosing, above) for above in config.thresholds}
+    return killed
+
+
+def _measured(
+    prepared: Prepared,
+    dictionaries: Mapping[str, Dictionary],
+    killed: Mapping[Cut, Bool[Tensor, "n_features"]],
+    what: str,
+) -> tuple[dict[Cut, Results], int]:
+    """The terms of every cut, and the number of scored tokens; equal cuts are measured once."""
     names = {cut: f"{cut.dictionary}/{mask.nonzero().squeeze(1).tolist()}" for cut, mask in killed.items()}
     distinct = {names[cut]: _without(dictionaries[cut.dictionary], mask) for cut, mask in killed.items()}
-    measured = measure(prepared, distinct, PRUNE_METRICS, what="prune" if random else "prune control")
+    measured = measure(prepared, distinct, PRUNE_METRICS, what)
     results = {name: _terms(measured, name) for name in distinct}
-    return Sweep(killed, {cut: results[names[cut]] for cut in killed}, rates, measured.n_tokens)
+    return {cut: results[name] for cut, name in names.items()}, measured.n_tokens
 
 
 def _terms(measured: Measured, name: str) -> Results:
     return {metric: result for metric, result in measured.tallies[name].results().items() if isinstance(result, Terms)}
-
-
-def _cuts(name: str, rates: Rates, config: PruneConfig, *, random: bool) -> dict[Cut, Bool[Tensor, "n_features"]]:
-    """The dictionary as trained, pruned at every threshold, and its random rivals."""
-    cuts = {Cut(name, None): torch.zeros_like(rates.choosing, dtype=torch.bool)}
-    for above in config.thresholds:
-        killed = kill_above(rates.choosing, above)
-        cuts[Cut(name, above)] = killed
-        if random and killed.any():
-            for rule, draw in (("same_frequency", kill_same_frequency), ("same_number", kill_same_number)):
-                purpose = generator(config.score.seed, "prune", name, str(above), rule)
-                cuts[Cut(name, above, rule)] = draw(rates.choosing, killed, purpose)
-    return cuts
 
 
 def _without(dictionary: Dictionary, killed: Bool[Tensor, "n_features"]) -> Dictionary:
