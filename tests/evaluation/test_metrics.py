@@ -1,5 +1,7 @@
 """What holds for every metric in the table."""
 
+import math
+
 import pytest
 import torch
 
@@ -76,6 +78,15 @@ def test_loss_recovered_is_a_ratio_of_sums(toy, case):
     expected["mean"] = (mean - spliced).double().sum() / (mean - model).double().sum()
     for ablation, value in expected.items():
         assert scores[f"loss_recovered_{ablation}"].value == pytest.approx(float(value), rel=1e-6)
+
+
+def test_where_ablation_costs_nothing_there_is_nothing_to_recover(toy, case):
+    # Zero ablation is a gain of 1 nat, and the spliced model gains as much: no success of the dictionary's.
+    documents, model, *rest = case["predictions"]
+    case["predictions"] = [documents, model, model - 1, model - 1, model, rest[-1]]
+    scores = score_codes(toy.batches(**case))
+    assert math.isnan(scores["loss_recovered_zero"].value) and math.isnan(scores["loss_recovered_zero"].low)
+    assert math.isnan(scores["loss_recovered_mean"].value)
 
 
 @pytest.mark.parametrize("name", METRICS)

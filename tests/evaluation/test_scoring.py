@@ -102,8 +102,8 @@ def test_scores_do_not_depend_on_the_batch_size(toy, model, tokens, batch_size):
 def test_a_transcoder_is_judged_where_it_writes(toy, tokens):
     # mlp_out = mlp_in @ M: reading mlp_in and writing f @ M is exact; writing f is not.
     model = toy.alternating()
-    model.M = torch.tensor([[0.0, 2.0], [0.5, 0.0]])
-    model.U = torch.tensor([[0.3, 1.0], [2.0, 0.1]])
+    # The MLP turns a token's direction into the other's, which is the right prediction.
+    model.M, model.U = torch.tensor([[0.0, 4.0], [4.0, 0.0]]), torch.eye(2)
     sites = {"reads": ("mlp_in.0",), "writes": ("mlp_out.0",)}
     both = torch.cat([torch.eye(2), -torch.eye(2)])
     exact = toy.ReluDictionary(both, both @ model.M, torch.zeros(2), **sites)

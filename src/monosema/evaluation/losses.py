@@ -102,10 +102,14 @@ class Kl(MeanMetric):
 
 
 def recovered_of_sums(sums: Float[Tensor, "*resample 3"]) -> Float[Tensor, "*resample"]:
-    """(ablated - spliced) / (ablated - model) of summed losses; the counts are equal and cancel."""
+    """(ablated - spliced) / (ablated - model) of summed losses; the counts are equal and cancel.
+
+    Not a number unless the ablation costs something: there is nothing to recover, and a ratio of two
+    gains would read as a success. It happens on models that have learnt nothing, such as a control.
+    """
     model, spliced, ablated = sums.unbind(-1)
     gap = ablated - model
-    return (ablated - spliced) / gap.where(gap != 0, torch.nan)
+    return (ablated - spliced) / gap.where(gap > 0, torch.nan)
 
 
 class LossRecoveredZero(Metric):
@@ -114,7 +118,8 @@ class LossRecoveredZero(Metric):
 
     Unit: fraction. 1 is the model's own loss (above 1: the spliced model predicts better), 0 is no
     better than zero, below 0 is worse. Higher is better. In the residual stream zero is a very
-    weak rival (Gao et al. 2024, section 4.1): read it beside `loss_recovered_mean` and the loss.
+    weak rival (Gao et al. 2024, section 4.1): read it beside `loss_recovered_mean` and the loss. Not
+    a number where zero ablation costs nothing, as it may on a randomised model.
     """
 
     formula: ClassVar[str] = "(loss_zero - loss_spliced) / (loss_zero - loss_model)"
@@ -139,6 +144,7 @@ class LossRecoveredMean(Metric):
 
     Unit: fraction. 1 is the model's own loss, 0 is no better than the best constant, below 0 is
     worse. Higher is better. Stricter than `loss_recovered_zero` wherever the mean is far from zero.
+    Not a number where mean ablation costs nothing, as it may on a randomised model.
     """
 
     formula: ClassVar[str] = "(loss_mean - loss_spliced) / (loss_mean - loss_model)"
