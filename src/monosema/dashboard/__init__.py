@@ -1,0 +1,28 @@
+"""Pages: rows in, HTML out. Nothing is measured here; sizes and places of marks are all that is worked out.
+
+    ReportData   what a report shows: a run's facts, scorecard, prune study and features
+    read_run     the same from a run directory
+    report       ReportData -> one HTML file: no requests, no CDN, the same bytes for the same data
+    write_report the same, to a file
+
+Names are resolved when first used, so that naming this package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from monosema.dashboard.data import ReportData as ReportData
+    from monosema.dashboard.data import read_run as read_run
+    from monosema.dashboard.page import report as report
+    from monosema.dashboard.page import write_report as write_report
+
+_HOMES = {"ReportData": "data", "read_run": "data", "report": "page", "write_report": "page"}
+
+__all__ = ["ReportData", "read_run", "report", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

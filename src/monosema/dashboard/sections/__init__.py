@@ -1,0 +1,1 @@
+"""The parts of a report, one file each: rows to what its template shows."""

@@ -1,0 +1,34 @@
+"""Tests in a browser need one on PATH: without it they are selected away, and a line says so."""
+
+import shutil
+
+import pytest
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+LEFT_OUT = "browser tests left out: none of {} is on PATH (Debian: apt-get install chromium)"
+
+
+def browser() -> str | None:
+    """The path of a browser, or None."""
+    return next((path for name in BROWSERS if (path := shutil.which(name))), None)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if browser() is not None:
+        return
+    left_out = [item for item in items if item.get_closest_marker("browser")]
+    if not left_out:
+        return
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(LEFT_OUT.format(", ".join(BROWSERS)))
+
+
+@pytest.fixture(scope="session")
+def executable() -> str:
+    """The browser's path, for tests marked `browser`."""
+    found = browser()
+    assert found is not None
+    return found
