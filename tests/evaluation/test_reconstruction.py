@@ -45,10 +45,15 @@ def test_cosine_ignores_length_and_counts_zero_vectors_as_zero(toy):
 
 
 def test_variance_explained_keeps_its_digits_far_from_zero(toy):
-    # The mean is a million times the deviation; a sum of squares in float64 would keep four digits.
-    x = Y.double() + 1e6
-    value = score_codes(toy.batches(x, x + torch.tensor([0.0, 1.0]), (1, 3)))["variance_explained"].value
-    assert value == pytest.approx(0.8, abs=1e-12)
+    # The mean is 1e7 deviations long; a sum of squares in float64 would keep two digits.
+    torch.manual_seed(0)
+    near, documents = torch.randn(50, 3).double(), torch.arange(50) // 9
+    far = near + 1e7
+    error = 0.3 * torch.randn(50, 3)
+    near_value, far_value = (
+        score_codes(toy.batches(x, x + error, (7, 43), documents))["variance_explained"].value for x in (near, far)
+    )
+    assert far_value == pytest.approx(near_value, abs=1e-7)
 
 
 def test_variance_explained_of_a_resample_is_that_of_its_rows(toy):

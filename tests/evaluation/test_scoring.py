@@ -115,15 +115,28 @@ def test_a_transcoder_is_judged_where_it_writes(toy, tokens):
 
 
 def test_a_crosscoder_writes_all_its_sites_at_once(toy, model, tokens):
-    sites = ("mlp_in.0", "mlp_out.0")
+    # (.5, 0) at mlp_in is (2, 0) at resid_post; the latter alone decides, and the halves must not mix.
+    model.M = 3 * torch.eye(2)
+    sites = ("mlp_in.0", "resid_post.0")
     both = {"reads": sites, "writes": sites, "widths_in": (2, 2), "widths_out": (2, 2)}
-    crosscoder = toy.identity(4, **both)
-    card = score({"d": crosscoder}, model, tokens, None, CONFIG)
-    assert values(card)["loss_recovered_zero"] == 1.0
-    assert values(card)["l0"] == 2.0  # mlp_in = mlp_out / 1: one coordinate is not zero at each
-    # The halves are told apart: what belongs to mlp_in written to mlp_out is an error.
-    swapped = toy.ReluDictionary(crosscoder.W_enc, crosscoder.W_dec.roll(2, 1) * 3, torch.zeros(4), **both)
-    assert values(score({"d": swapped}, model, tokens, None, CONFIG))["mse"] > 0
+    whole = toy.identity(4, **both)
+    first, second = torch.tensor([1.0, 1.0, 0.0, 0.0]), torch.tensor([0.0, 0.0, 1.0, 1.0])
+    decoders = {"whole": whole.W_dec, "swapped": whole.W_dec.roll(2, 1)}
+    decoders |= {"first": whole.W_dec * first, "second": whole.W_dec * second}
+    dictionaries = {n: toy.ReluDictionary(whole.W_enc, W_dec, torch.zeros(4), **both) for n, W_dec in decoders.items()}
+    card = score(dictionaries, model, tokens, None, CONFIG)
+    assert values(card, "whole")["l0"] == 2.0
+    assert {name: values(card, name)["mse"] for name in decoders} == {
+        "whole": 0.0,
+        "swapped": 2 * 1.5**2 / 4,
+        "first": 2**2 / 4,
+        "second": 0.5**2 / 4,
+    }
+    # Odds of 3^2 to 1 from (2, 0), of sqrt(3) to 1 from (.5, 0), even from zero.
+    losses = {name: values(card, name)["loss_spliced"] for name in decoders}
+    assert losses["second"] == losses["whole"] == pytest.approx(math.log(1 + 1 / 9))
+    assert losses["swapped"] == pytest.approx(math.log(1 + 3**-0.5))
+    assert losses["first"] == pytest.approx(math.log(2))
 
 
 def test_one_clean_pass_for_all_dictionaries(toy, tokens):
