@@ -12,8 +12,8 @@ from monosema.dashboard.text import token, visible
     ("text", "shown"),
     [
         ("a b", "a b"),
-        ("x\n\ty\r", "x↵⇥y␍"),
-        ("\x00\x1b\x7f", "␀␛␡"),
+        ("x\n\ty\r", "x↵⇥y⟨U+000D⟩"),
+        ("\x00\x1b\x7f", "⟨U+0000⟩⟨U+001B⟩⟨U+007F⟩"),
         ("\u202eabc\u202c", "⟨U+202E⟩abc⟨U+202C⟩"),
         ("\ud800", "⟨U+D800⟩"),
         ("\ufeff\u200b\x85", "⟨U+FEFF⟩⟨U+200B⟩⟨U+0085⟩"),

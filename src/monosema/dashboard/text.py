@@ -1,6 +1,6 @@
 """Text of a corpus as a reader can see it: what has no shape of its own gets one.
 
-    newline ↵     tab ⇥     NUL ␀     right-to-left override ⟨U+202E⟩     half a character ⟨U+D800⟩
+    newline ↵     tab ⇥     NUL ⟨U+0000⟩     right-to-left override ⟨U+202E⟩     half a character ⟨U+D800⟩
 
 Nothing here is markup: the templates escape what comes out. Marks that change the direction of
 text are spelt out, so that a corpus cannot reorder the page around it.
@@ -9,9 +9,7 @@ text are spelt out, so that a corpus cannot reorder the page around it.
 import re
 import unicodedata
 
-_NAMED = {"\n": "↵", "\t": "⇥", "\r": "␍", "\x7f": "␡"} | {
-    chr(c): chr(0x2400 + c) for c in range(0x20) if c not in (9, 10, 13)
-}
+_NAMED = {"\n": "↵", "\t": "⇥"}
 
 _JOINERS = "\u200c\u200d"
 """Zero width, but part of how scripts and emoji are written: left as they are."""

@@ -10,9 +10,9 @@ Every position of a block can be drawn, the first and the last included: the win
 import math
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64, Num
 from torch import Tensor
-from torch.nn.functional import max_pool1d, pad
+from torch.nn.functional import pad
 
 from monosema.core.seeding import derive
 from monosema.features.mixing import mixed
@@ -37,39 +37,51 @@ class ContextsOf:
         self.active = Reservoir(config.n_active)
         self.inactive = Reservoir(config.n_inactive)
 
-    def update(self, part: Part, values: Float[Tensor, "row"]) -> None:
-        """Take in the feature's activations at the usable positions of `part`."""
-        grid = torch.full(part.usable.shape, torch.nan).masked_scatter_(part.usable, values)
-        near = _near(grid > 0, self.config.before, self.config.after)[part.usable]
-        places = part.places
-        random = {kind: mixed(places, salt) for kind, salt in self.salts.items()}
-        self._offer(self.top, part, grid, values, values > 0)
-        self._offer(self.active, part, grid, random["active"], values > 0)
-        self._offer(self.inactive, part, grid, random["inactive"], ~near)
+    def update(self, part: Part, grid: Float[Tensor, "batch seq"], near: Bool[Tensor, "batch seq"]) -> None:
+        """Take in the feature's activations in `part`, not a number where it has none, and whether the
+        window around each position holds a firing."""
+        values = grid[part.usable]
+        active, quiet = (values > 0).nonzero().flatten(), (~near[part.usable]).nonzero().flatten()
+        self._offer(self.top, part, grid, values[active], active)
+        self._offer(self.active, part, grid, mixed(part.places[active], self.salts["active"]), active)
+        self._offer(self.inactive, part, grid, mixed(part.places[quiet], self.salts["inactive"]), quiet)
 
     def _offer(
         self,
         reservoir: Reservoir,
         part: Part,
         grid: Float[Tensor, "batch seq"],
-        keys: Tensor,
-        among: Bool[Tensor, "row"],
+        keys: Num[Tensor, "candidate"],
+        rows: Int64[Tensor, "candidate"],
     ) -> None:
-        chosen = among.nonzero().flatten()
-        where = part.usable.nonzero()[chosen]
-
         def window(i: int) -> Float[Tensor, "width"]:
-            block, position = where[i].tolist()
+            block, position = part.where[rows[i]].tolist()
             padded = pad(grid[block], (self.config.before, self.config.after), value=torch.nan)
             return padded[position : position + self.config.before + 1 + self.config.after]
 
-        reservoir.offer(keys[chosen], part.places[chosen], part.documents[part.usable][chosen], window)
+        reservoir.offer(keys, part.places[rows], part.owners[rows], window)
 
 
-def _near(firing: Bool[Tensor, "batch seq"], before: int, after: int) -> Bool[Tensor, "batch seq"]:
-    """Whether a window around each position holds a firing."""
-    padded = pad(firing.float().unsqueeze(1), (before, after))
-    return max_pool1d(padded, before + 1 + after, stride=1).squeeze(1) > 0
+class Contexts:
+    """The contexts of several features, in the order of `features`."""
+
+    def __init__(self, features: list[int], config: SampleConfig) -> None:
+        self.config = config
+        self.each = [ContextsOf(feature, config) for feature in features]
+
+    def update(self, part: Part, f: Float[Tensor, "row feature"]) -> None:
+        """Take in the features' activations at the usable positions of `part`."""
+        grids = torch.full((f.shape[1], *part.usable.shape), torch.nan)
+        grids[:, part.usable] = f.T
+        near = _near(grids > 0, self.config.before, self.config.after)
+        for contexts, grid, near_one in zip(self.each, grids, near, strict=True):
+            contexts.update(part, grid, near_one)
+
+
+def _near(firing: Bool[Tensor, "feature batch seq"], before: int, after: int) -> Bool[Tensor, "feature batch seq"]:
+    """Whether the window around each position holds a firing."""
+    counts = pad(firing, (before + 1, after)).to(torch.int32).cumsum(-1)
+    return counts[..., before + 1 + after :] > counts[..., : firing.shape[-1]]
 
 
 class Windows:

@@ -85,6 +85,16 @@ class Part:
         seq = self.tokens.shape[1]
         return (self.numbers.unsqueeze(1) * seq + torch.arange(seq))[self.usable]
 
+    @cached_property
+    def where(self) -> Int64[Tensor, "row 2"]:
+        """Each row's block within this part, and its position in the block."""
+        return self.usable.nonzero()
+
+    @cached_property
+    def owners(self) -> Int64[Tensor, "row"]:
+        """Each row's document."""
+        return self.documents[self.usable]
+
     def codes(self, dictionary: Dictionary) -> SparseCodes:
         """What fires, row after row. Raises MismatchError when the sites are not as wide as `d_in`."""
         x = torch.cat([self.activations[site] for site in dictionary.reads], dim=1)

@@ -17,7 +17,7 @@ class Kept:
     """A place (block * context + position), its key and document, and the activations around it,
     not a number where none was computed."""
 
-    key: float
+    key: int | float
     place: int
     document: int
     window: Float[Tensor, "width"]
@@ -39,12 +39,14 @@ class Reservoir:
         window: Callable[[int], Float[Tensor, "width"]],
     ) -> None:
         """Take in candidates, in ascending order of place; `window(i)` is asked only for those kept."""
-        order = keys.sort(descending=True, stable=True).indices
+        if self.k == 0:
+            return
+        worst = self.kept[-1].key if len(self.kept) == self.k else None
+        able = torch.arange(len(keys)) if worst is None else (keys > worst).nonzero().flatten()
+        order = able[keys[able].sort(descending=True, stable=True).indices]
         if self.one_per_document:
             order = order[_first_of_each(documents[order])]
-        worst = self.kept[-1].key if len(self.kept) == self.k else -torch.inf
-        chosen = [i for i in order[: self.k].tolist() if float(keys[i]) >= worst]
-        fresh = [Kept(float(keys[i]), int(places[i]), int(documents[i]), window(i)) for i in chosen]
+        fresh = [Kept(keys[i].item(), int(places[i]), int(documents[i]), window(i)) for i in order[: self.k].tolist()]
         if fresh:
             self.kept = self._best(self.kept + fresh)
 

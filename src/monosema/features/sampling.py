@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from monosema.core.errors import DataError
 from monosema.core.progress import progress
 from monosema.dictionaries.codes import SparseCodes
-from monosema.features.contexts import ContextsOf, Windows, rounded
+from monosema.features.contexts import Contexts, Windows, rounded
 from monosema.features.detectors import TokenCounts
 from monosema.features.logits import logit_effects, why_undefined
 from monosema.features.reading import Dictionary, Model, Part, Reader, Tokenizer, Tokens, chosen_blocks, columns
@@ -58,15 +58,14 @@ class _CloserLook:
         self.tracked = torch.cat([self.drawn.shown, self.drawn.scored]).unique()
         self.columns = {feature: i for i, feature in enumerate(self.tracked.tolist())}
         self.counts = TokenCounts(len(self.tracked), d_vocab, config.seed)
-        self.contexts = [ContextsOf(feature, config) for feature in self.shown]
+        self.contexts = Contexts(self.shown, config)
 
     def update(self, part: Part, codes: SparseCodes) -> None:
         """Take in the usable positions of some blocks."""
         f = columns(codes, self.tracked)
         previous = pad(part.tokens, (1, 0), value=-1)[:, :-1]
-        self.counts.update(part.documents[part.usable], part.tokens[part.usable], previous[part.usable], f > 0)
-        for feature, contexts in zip(self.shown, self.contexts, strict=True):
-            contexts.update(part, f[:, self.columns[feature]])
+        self.counts.update(part.owners, part.tokens[part.usable], previous[part.usable], f > 0)
+        self.contexts.update(part, f[:, [self.columns[feature] for feature in self.shown]])
 
     def scored(self, feature: int, words: _Words) -> ScoredFeature:
         """A feature of the uniform draw."""
@@ -75,7 +74,7 @@ class _CloserLook:
 
     def row(self, i: int, logits: LogitEffects | None, words: _Words) -> FeatureRow:
         """The i-th shown feature."""
-        feature, contexts, firings = self.shown[i], self.contexts[i], self.firings
+        feature, contexts, firings = self.shown[i], self.contexts.each[i], self.firings
         n_active = int(firings.counts[feature])
         return FeatureRow(
             feature=feature,

@@ -36,7 +36,7 @@ class Firings:
         """Take in the usable positions of some blocks."""
         values = codes.values.double()
         self.n_tokens += len(codes)
-        self.documents.update(part.documents[part.usable].unique().tolist())
+        self.documents.update(part.owners.unique().tolist())
         self.counts += codes.counts()
         self.sums.index_add_(0, codes.indices, values)
         self.largest.scatter_reduce_(0, codes.indices, values, "amax")
