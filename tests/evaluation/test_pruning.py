@@ -124,6 +124,19 @@ def test_the_randomised_model_stands_beside_every_point(toy, sparse, padded):
     assert point(without, "padded").findings["mse"].control_is == "skipped by the user"
 
 
+def test_a_control_with_nothing_to_recover_reads_as_undefined(toy, sparse, padded):
+    # A model that always says one half: no ablation costs it anything.
+    blind = toy.LinearModel(0.5 * torch.eye(2), torch.eye(2), torch.zeros(2, 2), name="blind")
+    control = Control({"padded": padded, "sparse": sparse}, blind, "a model that has learnt nothing")
+    result = study(toy, {"sparse": sparse, "padded": padded}, control)
+    assert math.isnan(point(result, "padded").differences["randomised"].value)
+    assert "the same on the randomised model undefined" in result.answer
+    nothing = prune(
+        {"sparse": sparse, "padded": padded}, blind, toy.held_out(*TEXT), None, PruneConfig(thresholds=(0.75,))
+    )
+    assert (nothing.verdict, nothing.best) == ("no comparison", None)
+
+
 def test_the_judging_half_chooses_nothing(toy, sparse, padded):
     # Rewriting every judging document moves its scores, and not which features are killed.
     model, tokens, config = toy.alternating(), toy.held_out(*TEXT), PruneConfig(thresholds=(0.65,))

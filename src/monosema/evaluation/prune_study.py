@@ -11,6 +11,7 @@ at the same L0?
 Imports no tensors, so that a page can read it.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -111,8 +112,8 @@ def answer_of(points: tuple[PrunePoint, ...], best: PrunePoint | None, metric: s
         trained = sorted(point.findings["l0"].value for point in points if point.above is None)
         span = f"{trained[0]:.1f} to {trained[-1]:.1f}" if trained else "none"
         return (
-            "No comparison: no pruned dictionary has an L0 strictly between those of two dictionaries as trained "
-            f"(L0 {span}). Train more penalties, or prune at other thresholds."
+            f"No comparison: no pruned dictionary has, on both halves of the documents, a defined {metric} and an L0 "
+            f"between those of two dictionaries as trained (L0 {span}). Train more penalties, or prune at other thresholds."
         )
     difference, l0 = best.differences["pruned"], best.findings["l0"].value
     opening = {
@@ -141,7 +142,8 @@ def _controls(best: PrunePoint) -> str:
         "same_frequency": "random features of the same summed frequency killed instead",
         "randomised": "the same on the randomised model",
     }
-    known = [f"{text} {best.differences[key].value:+.4f}" for key, text in words.items() if key in best.differences]
+    values = {text: best.differences[key].value for key, text in words.items() if key in best.differences}
+    known = [f"{text} {'undefined' if math.isnan(value) else f'{value:+.4f}'}" for text, value in values.items()]
     return f" (controls: {'; '.join(known)})" if known else " (no control can be compared at its L0)"
 
 

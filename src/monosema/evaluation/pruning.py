@@ -98,14 +98,13 @@ class _Judge:
 
     def best(self, cuts: list[Cut]) -> Cut | None:
         """The cut with the largest difference on the choosing half, of those comparable on both halves."""
-        found = {cut: self._to_line(self.sweep, cut, self.halves.choosing) for cut in cuts if cut.above is not None}
-        values = {cut: terms.value() for cut, terms in found.items() if terms is not None}
-        both = [
-            cut
-            for cut, value in values.items()
-            if math.isfinite(value) and self._to_line(self.sweep, cut, self.halves.judging) is not None
-        ]
-        return max(both, key=lambda cut: values[cut], default=None)
+        values: dict[Cut, float] = {}
+        for cut in cuts:
+            on_halves = [self._to_line(self.sweep, cut, half) for half in (self.halves.choosing, self.halves.judging)]
+            found = [terms.value() for terms in on_halves if terms is not None]
+            if cut.above is not None and len(found) == 2 and all(map(math.isfinite, found)):
+                values[cut] = found[0]
+        return max(values, key=lambda cut: values[cut], default=None)
 
     def _findings(self, cut: Cut) -> dict[str, Finding]:
         control: Results = self.beside.results.get(cut, {}) if self.beside else {}
