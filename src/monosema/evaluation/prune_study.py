@@ -113,7 +113,8 @@ def answer_of(points: tuple[PrunePoint, ...], best: PrunePoint | None, metric: s
         span = f"{trained[0]:.1f} to {trained[-1]:.1f}" if trained else "none"
         return (
             f"No comparison: no pruned dictionary has, on both halves of the documents, a defined {metric} and an L0 "
-            f"between those of two dictionaries as trained (L0 {span}). Train more penalties, or prune at other thresholds."
+            f"between those of two dictionaries as trained (L0 {span}). Train more penalties, "
+            "or prune at other thresholds."
         )
     difference, l0 = best.differences["pruned"], best.findings["l0"].value
     opening = {
