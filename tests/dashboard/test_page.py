@@ -16,12 +16,18 @@ from monosema.dashboard import ReportData, read_run, report, write_report
 from monosema.dashboard.page import SECTIONS
 from monosema.features.rows import FeatureStudy
 
+from .conftest import BROWSERS, LEFT_OUT, browser
 from .examples import HALF, NASTY, feature, run, studied
 from .html import Element, read
 
 ROOT = Path(__file__).parents[2]
 PAGE = report(run())
 TREE = read(PAGE)
+
+
+def test_the_browser_tests_are_not_left_out_in_silence():
+    if browser() is None:
+        pytest.skip(LEFT_OUT.format(", ".join(BROWSERS)))
 
 
 def test_it_is_one_whole_document():

@@ -108,6 +108,13 @@ def test_the_first_and_the_last_position_can_be_shown():
 def test_a_window_stops_at_the_edge_of_its_document():
     top = row(run(), 0).top
     assert ["".join(c.texts) for c in top] == ["^abcabca", "^xaa", "^axx"]
+    # The second document of a block: what stands before its BOS is another's.
+    assert [("".join(c.texts), c.at) for c in row(run(), 1).top] == [("^abcabca", 6), ("^xxb", 3)]
+
+
+def test_a_feature_that_always_fires_is_in_the_highest_band():
+    assert row(run(), 3).frequency == 1.0
+    assert [(s.low, s.high, s.n_features, s.n_shown) for s in run().strata] == [(0.1, 1.0, 3, 3)]
 
 
 def test_the_top_token_has_the_most_firings():
