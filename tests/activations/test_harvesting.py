@@ -123,9 +123,9 @@ def test_a_value_beyond_float16_is_named_unless_it_is_an_outlier(tmp_path, token
 SCRIPT = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[1])
-from conftest import ToyModel, ToyTokens
+from activations.toys import ToyModel, ToyTokens
+from activations.test_harvesting import SITES, SMALL
 from monosema.activations import harvest
-from test_harvesting import SITES, SMALL
 from pathlib import Path
 def die(n):
     if n == int(sys.argv[3]):
@@ -138,7 +138,9 @@ harvest(ToyModel(after=die), ToyTokens(), SITES, Path(sys.argv[2]), SMALL)
 def test_a_harvest_killed_at_any_moment_resumes_to_the_same_store(tmp_path, tokens, model):
     whole = harvest(model, tokens, SITES, tmp_path / "whole", SMALL)
     out = tmp_path / "killed"
-    ended = subprocess.run([sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(out), "7"], check=False)
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(Path(__file__).parent.parent), str(out), "7"], check=False
+    )
     assert ended.returncode == -signal.SIGKILL
     assert len(read_manifest(out).shards) == 3  # passes 0..5 are three shards of two; pass 6 is lost
     (out / ".00003.safetensors.123.tmp").write_bytes(b"half")  # as kill -9 leaves it in the middle of a write
