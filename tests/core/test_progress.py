@@ -16,6 +16,12 @@ def test_without_a_terminal_one_line_says_what_was_done(capsys: pytest.CaptureFi
     assert re.fullmatch(r"training: 2,000 of 2,000 steps in \d+\.\d s\n", err)
 
 
+def test_a_total_that_is_not_known_is_not_made_up(capsys: pytest.CaptureFixture[str]):
+    with progress("packing", 0, unit="document") as bar:
+        bar.advance(609)
+    assert re.fullmatch(r"packing: 609 documents in \d+\.\d s\n", capsys.readouterr().err)
+
+
 def test_a_line_every_interval_and_no_more(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
     now = iter([0.0, 10.0, 31.0, 31.0, 40.0, 62.0, 62.0, 70.0])  # a second reading where a line was written
     monkeypatch.setattr(module.time, "monotonic", lambda: next(now))

@@ -21,7 +21,7 @@ class Bar(Protocol):
 
 @contextmanager
 def progress(what: str, total: int, unit: str = "step") -> Iterator[Bar]:
-    """A bar for `total` units of `what`, open inside the `with` block."""
+    """A bar for `total` units of `what`, open inside the `with` block; a total of 0 is not known."""
     if sys.stderr.isatty():
         with _rich_bar(what, total) as bar:
             yield bar
@@ -48,7 +48,8 @@ class _Lines:
 
     def write(self, ending: str = "") -> None:
         note = f" ({self.note})" if self.note else ""
-        print(f"{self.what}: {self.done:,} of {self.total:,} {self.unit}s{ending}{note}", file=sys.stderr, flush=True)
+        of = f" of {self.total:,}" if self.total else ""
+        print(f"{self.what}: {self.done:,}{of} {self.unit}s{ending}{note}", file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def _rich_bar(what: str, total: int) -> Iterator[Bar]:
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task(what, total=total, note="")
+        task = shown.add_task(what, total=total or None, note="")
 
         class RichBar:
             def advance(self, n: int = 1, note: str = "") -> None:

@@ -90,7 +90,9 @@ class SparseCodes:
     @cached_property
     def by_feature(self) -> tuple[Int64[Tensor, "nnz"], Int64[Tensor, "n_features_plus_1"]]:
         """(order, offsets): the entries sorted by feature, and where each feature's entries begin."""
-        return torch.sort(self.indices, stable=True).indices, offsets_of(self.counts())
+        small = self.n_features <= torch.iinfo(torch.int16).max  # narrow keys sort in half the time
+        keys = self.indices.to(torch.int16) if small else self.indices
+        return torch.sort(keys, stable=True).indices, offsets_of(self.counts())
 
 
 def offsets_of(counts: Int64[Tensor, "rows"]) -> Int64[Tensor, "rows_plus_1"]:

@@ -34,8 +34,8 @@ class JumpReLUConfig:
     target: float = 32.0
     penalty: float = 1.0
     warmup: float = 0.2
-    threshold: float = 0.1
-    bandwidth: float = 0.3
+    threshold: float = 1.5
+    bandwidth: float = 1.0
 
     def __post_init__(self) -> None:
         require_range("n_features", self.n_features, 1)

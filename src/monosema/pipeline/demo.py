@@ -8,18 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from monosema.activations import HarvestConfig
-from monosema.core.errors import ConfigError
+from monosema.core.config import require
 from monosema.core.runs import open_run
 from monosema.dictionaries import TrainConfig, parse_spec
 from monosema.evaluation import PruneConfig, ScoreConfig
 from monosema.features import SampleConfig
-from monosema.models import LMConfig
 from monosema.pipeline.configs import PackConfig, SubjectConfig
 from monosema.pipeline.stages import (
     harvest_stage,
-    lm_stage,
-    pack_stage,
     prune_stage,
     report_stage,
     score_stage,
@@ -29,18 +25,24 @@ from monosema.pipeline.stages import (
 Size = Literal["quick", "normal", "full"]
 
 
+EMBEDDED_LM = Path(__file__).parents[1] / "assets" / "lm"
+"""A small GPT-2 of Python source that comes with the package; its README says how it was trained."""
+
+EMBEDDED_SITE = "resid_post.2"
+
+
 @dataclass(frozen=True)
 class Budget:
     """How much of everything.
 
-    tokens      of text read        lm_steps    of the language model
-    rows        activations that each dictionary sees
-    n_features  of each dictionary  scored      held-out tokens behind the scorecard
+    tokens      of text harvested
+    rows        activations that each dictionary sees, over as many epochs as that takes
+    n_features  of each dictionary
+    scored      held-out tokens behind the scorecard; a half of it behind the prune study
     takes       in words, on two cores
     """
 
     tokens: int
-    lm_steps: int
     rows: int
     n_features: int
     scored: int
@@ -48,25 +50,25 @@ class Budget:
 
 
 BUDGETS: dict[Size, Budget] = {
-    "quick": Budget(600_000, 200, 300_000, 512, 32_768, "90 seconds"),
-    "normal": Budget(2_000_000, 700, 1_000_000, 1024, 65_536, "6 minutes"),
-    "full": Budget(4_000_000, 4_000, 8_000_000, 2048, 262_144, "45 minutes"),
+    "quick": Budget(300_000, 300_000, 512, 16_384, "90 seconds"),
+    "normal": Budget(800_000, 1_200_000, 1024, 49_152, "5 minutes"),
+    "full": Budget(4_000_000, 16_000_000, 2048, 262_144, "an hour"),
 }
 
 DICTIONARIES = (
-    "l1_light=l1,penalty=2",
-    "l1_middle=l1,penalty=5",
-    "l1_heavy=l1,penalty=12",
-    "topk,k=12",
-    "batchtopk,k=12",
-    "jumprelu,target=12",
+    "l1_light=l1,penalty=0.5,lr=0.01,resample_rows=32768",
+    "l1_middle=l1,penalty=1,lr=0.01,resample_rows=32768",
+    "l1_heavy=l1,penalty=2,lr=0.01,resample_rows=32768",
+    "topk,k=12,lr=0.003,dead_after=100000",
+    "batchtopk,k=12,lr=0.003,dead_after=100000",
+    "jumprelu,target=12,lr=0.003",
 )
 """What the demo trains, each with the budget's number of features."""
 
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """model: a folder, or None for a small one trained on the spot; site: needed with a model of one's own."""
+    """model: a folder, or None for the embedded one; site: needed with a model of one's own."""
 
     run: Path = Path("runs/demo")
     model: Path | None = None
@@ -75,24 +77,23 @@ class DemoConfig:
     size: Size = "normal"
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        require(
+            self.model is None or bool(self.site),
+            "say where to look in your model with --site, such as resid_post.6: `monosema sites` lists them",
+        )
+
 
 def demo(config: DemoConfig) -> Path:
     """The report of a run through every stage; one that was interrupted goes on where it stopped."""
     budget, seed = BUDGETS[config.size], config.seed
-    if config.model is not None and not config.site:
-        raise ConfigError(
-            "say where to look in your model with --site, such as resid_post.6: `monosema sites` lists them"
-        )
+    model, site = (config.model or EMBEDDED_LM).resolve(), config.site or EMBEDDED_SITE
     run = open_run(config.run, create=True)
-    site, model, text = config.site or "resid_post.2", "lm", None
-    if config.model is None:
-        pack_stage(run, PackConfig(config.corpus, max_tokens=budget.tokens, vocab_size=4096, seed=seed))
-        lm_stage(run, LMConfig(steps=budget.lm_steps, autocast=True, seed=seed))
-    else:
-        model, text = str(config.model.resolve()), PackConfig(config.corpus, max_tokens=budget.tokens, seed=seed)
-    harvest_stage(run, SubjectConfig(model, (site,), harvest=HarvestConfig()), text)
-    specs = [parse_spec(f"{spec},n_features={budget.n_features},lr=0.003", (site,), (site,)) for spec in DICTIONARIES]
-    train_stage(run, specs, TrainConfig(rows=budget.rows, seed=seed))
+    harvest_stage(
+        run, SubjectConfig(str(model), (site,)), PackConfig(config.corpus, max_tokens=budget.tokens, seed=seed)
+    )
+    specs = [parse_spec(f"{spec},n_features={budget.n_features}", (site,), (site,)) for spec in DICTIONARIES]
+    train_stage(run, specs, TrainConfig(rows=budget.rows, batch_size=2048, seed=seed))
     score_stage(run, ScoreConfig(max_tokens=budget.scored, seed=seed))
     prune_stage(run, PruneConfig(score=ScoreConfig(max_tokens=budget.scored // 2, seed=seed)))
     return report_stage(run, SampleConfig(max_tokens=budget.scored, seed=seed))
