@@ -34,6 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MonosemaError as error:
         print(f"monosema: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except PermissionError as error:
+        print(f"monosema: no permission for {error.filename}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         again = shlex.join(["monosema", *words])
         print(f"\ninterrupted. What is whole is kept; to go on, repeat: {again}", file=sys.stderr)

@@ -12,8 +12,9 @@ from monosema.core.errors import ConfigError
 
 T = TypeVar("T")
 
-_FRAME = "│╭╮╰╯─ "
+_FRAME = "│╭╮╰╯─-"
 _TAIL = ("For full helptext", "Argument helptext")
+_HELP_INDENT = 8
 
 
 def parse(arguments: type[T], verb: str, words: Sequence[str]) -> T:
@@ -32,12 +33,17 @@ def parse(arguments: type[T], verb: str, words: Sequence[str]) -> T:
 
 
 def _one_line(box: str) -> str:
-    """What stands in the box: its sections but the last, each without its rulers and its indented help."""
+    """What stands in the box below its title, without frame, pointer to the help, and indented help of options.
+
+    The frame is drawn in lines, or in dashes where these cannot be printed.
+    """
     said: list[str] = []
     for line in box.splitlines()[1:]:
-        text = line.strip(_FRAME)
-        if text.startswith(_TAIL):
+        text = line.strip("│").rstrip()
+        if text.strip().startswith(_TAIL):
             break
-        if text:
-            said.append(text)
+        if not text.strip(_FRAME + " "):
+            said = [" ".join(said).rstrip(".") + "."] if said else []
+        elif len(text) - len(text.lstrip()) <= _HELP_INDENT:
+            said.append(text.strip())
     return " ".join(said).rstrip(".") or "the arguments do not fit"

@@ -6,11 +6,13 @@ A stage that is finished, of the same settings and inputs, is not repeated. What
 ones is refused before anything is written, with the setting that differs and the command that began it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from monosema.core.config import to_json
-from monosema.core.errors import MismatchError
-from monosema.core.runs import Run
+from monosema.core.errors import MismatchError, MonosemaError, RunError
+from monosema.core.runs import Run, write_text
 
 Settings = dict[str, Any]
 Prints = dict[str, str]
@@ -34,6 +36,32 @@ def is_finished(run: Run, stage: str) -> bool:
 def is_done(run: Run, stage: str, settings: Settings, inputs: Prints) -> bool:
     """Whether the run holds `stage`, finished, made with these settings from these inputs."""
     return is_finished(run, stage) and not _differences(run, stage, settings, inputs)
+
+
+@contextmanager
+def begun(run: Run, stage: str, settings: Settings, inputs: Prints, seed: int) -> Iterator[None]:
+    """Within it `stage` is being made.
+
+    A mistake that turns up then leaves the run's records as they were, so that it does not make what
+    an earlier command finished look interrupted. A full disk and an interruption can be gone on from,
+    and stay on record as such.
+    """
+    names = ("provenance.json", "config.json", "log.jsonl")
+    before = {
+        path: path.read_text(encoding="utf-8") if path.exists() else None for path in map(run.path.joinpath, names)
+    }
+    run.begin(stage, settings, inputs, seed)
+    try:
+        yield
+    except RunError:
+        raise
+    except MonosemaError:
+        for path, text in before.items():
+            if text is None:
+                path.unlink(missing_ok=True)
+            else:
+                write_text(path, text)
+        raise
 
 
 def require_same(run: Run, stage: str, settings: Settings, inputs: Prints) -> None:

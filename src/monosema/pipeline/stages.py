@@ -22,15 +22,14 @@ from monosema.activations import ActivationStore
 from monosema.activations.passes import require_tokens, resolve_sites
 from monosema.core.config import require
 from monosema.core.errors import ConfigError, MismatchError, RunError, unknown
-from monosema.core.fingerprints import of_file
 from monosema.core.runs import Run, read_json, write_json
 from monosema.corpus import Packed, Tokenizer
 from monosema.dictionaries import Dictionary, DictionarySpec, TrainConfig
 from monosema.evaluation import PruneConfig, PruneStudy, Scorecard, ScoreConfig
-from monosema.features import FeatureStudy, SampleConfig
+from monosema.features import SampleConfig
 from monosema.models import LMConfig, Model
 from monosema.pipeline.configs import PackConfig, SubjectConfig
-from monosema.pipeline.records import Settings, is_done, is_finished, require_same, settings_of
+from monosema.pipeline.records import Settings, begun, is_done, is_finished, require_same, settings_of
 from monosema.pipeline.subject import (
     Subject,
     load_dictionaries,
@@ -44,13 +43,18 @@ from monosema.pipeline.subject import (
 def pack_stage(run: Run, config: PackConfig, tokenizer: Tokenizer | None = None) -> Packed:
     """The corpus of the run, packed with `tokenizer`, or with one that is trained on it."""
     require((tokenizer is None) == (config.vocab_size > 0), "give a tokenizer, or the vocab_size of one to train")
-    settings, folder = settings_of(config), run.path / "corpus"
+    settings, folder, text = settings_of(config), run.path / "corpus", Path(config.corpus)
+    if text.is_dir() and run.path.resolve().is_relative_to(text.resolve()):
+        raise ConfigError(
+            f"{run.path} lies inside the corpus {text}, which would read what is written: give a run elsewhere"
+        )
     if not folder.exists():
-        run.begin("pack", settings, {} if tokenizer is None else {"tokenizer": tokenizer.fingerprint}, config.seed)
-        if tokenizer is None:
-            tokenizer = corpus.train_tokenizer(corpus.documents(config.corpus, config.column), config.vocab_size)
-        texts = corpus.documents(config.corpus, config.column)
-        corpus.pack(texts, tokenizer, config.context, folder, config.held_out, config.seed, config.max_tokens)
+        inputs = {} if tokenizer is None else {"tokenizer": tokenizer.fingerprint}
+        with begun(run, "pack", settings, inputs, config.seed):
+            if tokenizer is None:
+                tokenizer = corpus.train_tokenizer(corpus.documents(config.corpus, config.column), config.vocab_size)
+            texts = corpus.documents(config.corpus, config.column)
+            corpus.pack(texts, tokenizer, config.context, folder, config.held_out, config.seed, config.max_tokens)
     else:
         _require_same_corpus(run, settings)
     packed = corpus.open_packed(folder)
@@ -74,12 +78,12 @@ def lm_stage(run: Run, config: LMConfig, device: str = "cpu") -> Model:
         require_same(run, "lm train", settings, inputs)
     if is_done(run, "lm train", settings, inputs):
         return models.load(folder, device=device)
-    run.begin("lm train", settings, inputs, config.seed)
-    model = models.train_small(
-        packed.train, packed.held_out, config, folder, log=lambda **row: run.log("lm train", **row), device=device
-    )
-    packed.tokenizer().save(folder)
-    run.finish("lm train", {"model": model.fingerprint})
+    with begun(run, "lm train", settings, inputs, config.seed):
+        model = models.train_small(
+            packed.train, packed.held_out, config, folder, log=lambda **row: run.log("lm train", **row), device=device
+        )
+        packed.tokenizer().save(folder)
+        run.finish("lm train", {"model": model.fingerprint})
     return model
 
 
@@ -104,17 +108,21 @@ def harvest_stage(run: Run, config: SubjectConfig, text: PackConfig | None = Non
     settings, inputs = settings_of(config), {"model": model.fingerprint, "train": packed.train.fingerprint}
     if (run.path / "store").exists():
         require_same(run, "harvest", settings, inputs)
-    if not is_done(run, "harvest", settings, inputs):
-        run.begin("harvest", settings, inputs, 0)
+    if is_done(run, "harvest", settings, inputs):
+        return _harvest(run, model, packed, config)
+    with begun(run, "harvest", settings, inputs, 0):
+        store = _harvest(run, model, packed, config)
+        run.log("harvest", event="excluded", rows=store.n_rows, **store.excluded)
+        run.finish("harvest", {"store": store.fingerprint})
+    return store
+
+
+def _harvest(run: Run, model: Model, packed: Packed, config: SubjectConfig) -> ActivationStore:
+    """The store, and the control's beside it; what is whole of either is not made again."""
     store = activations.harvest(model, packed.train, config.sites, run.path / "store", config.harvest)
-    outputs = {"store": store.fingerprint}
     if config.control:
         other = randomised(model, config.control)
-        there = activations.harvest(other, packed.train, config.sites, run.path / "control" / "store", config.harvest)
-        outputs["control/store"] = there.fingerprint
-    if not is_finished(run, "harvest"):
-        run.log("harvest", event="excluded", rows=store.n_rows, **store.excluded)
-        run.finish("harvest", outputs)
+        activations.harvest(other, packed.train, config.sites, run.path / "control" / "store", config.harvest)
     return store
 
 
@@ -134,7 +142,9 @@ def train_stage(run: Run, specs: Sequence[DictionarySpec], config: TrainConfig) 
             require_same(run, stage, settings, {"store": store.fingerprint})
     for stage, store in stores.items():
         _train(run, stage, parts[stage] / "dictionaries", store, specs, config, settings)
-    return load_dictionaries(run.path / "dictionaries", [spec.name for spec in specs])
+    names = [spec.name for spec in specs]
+    there = load_dictionaries(run.path / "dictionaries", names)
+    return {name: there[name] for name in names if name in there}
 
 
 def _train(
@@ -149,10 +159,10 @@ def _train(
     inputs = {"store": store.fingerprint}
     if is_done(run, stage, settings, inputs) and all((out / spec.name).is_dir() for spec in specs):
         return
-    run.begin(stage, settings, inputs, config.seed)
     made_from = {"model_fingerprint": store.model_fingerprint, "corpus_fingerprint": store.corpus_fingerprint}
-    trained = dictionaries.train(store, specs, config, out, made_from, log=lambda row: run.log(stage, **row))
-    run.finish(stage, {name: d.fingerprint for name, d in trained.dictionaries.items()})
+    with begun(run, stage, settings, inputs, config.seed):
+        trained = dictionaries.train(store, specs, config, out, made_from, log=lambda row: run.log(stage, **row))
+        run.finish(stage, {name: d.fingerprint for name, d in trained.dictionaries.items()})
 
 
 def score_stage(run: Run, config: ScoreConfig | None = None) -> Scorecard:
@@ -161,11 +171,11 @@ def score_stage(run: Run, config: ScoreConfig | None = None) -> Scorecard:
     settings, inputs, path = settings_of(config), subject.inputs, run.path / "scorecard.json"
     if is_done(run, "score", settings, inputs) and path.exists():
         return Scorecard.from_json(read_json(path))
-    run.begin("score", settings, inputs, config.seed)
-    held_out = subject.packed.held_out
-    card = evaluation.score(subject.dictionaries, subject.model, held_out, subject.control, config)
-    write_json(path, card.to_json())
-    run.finish("score", {})
+    with begun(run, "score", settings, inputs, config.seed):
+        held_out = subject.packed.held_out
+        card = evaluation.score(subject.dictionaries, subject.model, held_out, subject.control, config)
+        write_json(path, card.to_json())
+        run.finish("score", {})
     return card
 
 
@@ -177,59 +187,47 @@ def prune_stage(run: Run, config: PruneConfig | None = None, names: Sequence[str
     settings, inputs, path = settings_of(config) | {"names": list(chosen)}, subject.inputs, run.path / "prune.json"
     if is_done(run, "prune", settings, inputs) and path.exists():
         return PruneStudy.from_json(read_json(path))
-    run.begin("prune", settings, inputs, config.score.seed)
     control = subject.control
     if control:
         twins = {name: d for name, d in control.dictionaries.items() if name in chosen}
         control = replace(control, dictionaries=twins)
-    study = evaluation.prune(chosen, subject.model, subject.packed.held_out, control, config)
-    write_json(path, study.to_json())
-    run.finish("prune", {})
-    return study
-
-
-def features_stage(run: Run, config: SampleConfig | None = None) -> FeatureStudy:
-    """A sample of every dictionary's features, beside its control's: features.json."""
-    config, subject = config or SampleConfig(), open_subject(run)
-    settings, inputs, path = settings_of(config), subject.inputs, run.path / "features.json"
-    if is_done(run, "features", settings, inputs) and path.exists():
-        return FeatureStudy.from_json(read_json(path))
-    run.begin("features", settings, inputs, config.seed)
-    packed = subject.packed
-    study = features.study(
-        subject.dictionaries, subject.model, packed.held_out, packed.tokenizer(), subject.control, config
-    )
-    write_json(path, study.to_json())
-    run.finish("features", {})
+    with begun(run, "prune", settings, inputs, config.score.seed):
+        study = evaluation.prune(chosen, subject.model, subject.packed.held_out, control, config)
+        write_json(path, study.to_json())
+        run.finish("prune", {})
     return study
 
 
 def report_stage(run: Run, config: SampleConfig | None = None) -> Path:
-    """report.html, from the scorecard, the prune study if there is one, and the features."""
-    scored = run.require("score")["inputs"]
-    features_stage(run, config)
-    now = run.require("features")["inputs"]
+    """A sample of every dictionary's features, beside its control's: features.json. Then report.html,
+    from that, the scorecard, and the prune study if there is one."""
+    config, subject = config or SampleConfig(), open_subject(run)
     for stage in ("score", "prune"):
-        if stage in run.stages() and run.require(stage)["inputs"] != now:
+        if (stage == "score" or stage in run.stages()) and run.require(stage)["inputs"] != subject.inputs:
             raise RunError(f"'{stage}' in {run.path} is older than its dictionaries: run `monosema {stage}` again")
-    run.begin("report", {}, scored, 0)
-    page = run.path / "report.html"
-    dashboard.write_report(page, dashboard.read_run(run.path, _facts(run)))
-    run.finish("report", {"report.html": of_file(page)})
+    settings, path, page = settings_of(config), run.path / "features.json", run.path / "report.html"
+    if not (is_done(run, "features", settings, subject.inputs) and path.exists()):
+        held_out, tokenizer = subject.packed.held_out, subject.packed.tokenizer()
+        with begun(run, "features", settings, subject.inputs, config.seed):
+            study = features.study(subject.dictionaries, subject.model, held_out, tokenizer, subject.control, config)
+            write_json(path, study.to_json())
+            run.finish("features", {})
+    with begun(run, "report", {}, subject.inputs, config.seed):
+        dashboard.write_report(page, dashboard.read_run(run.path, _facts(run, subject)))
+        run.finish("report", {})
     return page
 
 
-def _facts(run: Run) -> list[tuple[str, str]]:
+def _facts(run: Run, subject: Subject) -> list[tuple[str, str]]:
     """What a reader of the page should know first."""
-    subject, packed = subject_config(run), corpus.open_packed(run.path / "corpus")
-    text = run.config("pack")["corpus"] if "pack" in run.stages() else packed.train.fingerprint
-    model = models.load(run.path / subject.model, subject.dtype)
-    tokens = f"{packed.train.n_tokens:,} tokens of {packed.train.n_documents:,} documents"
-    held = f"{packed.held_out.n_tokens:,} of {packed.held_out.n_documents:,}"
+    model, train, held_out = subject.model, subject.packed.train, subject.packed.held_out
+    text = run.config("pack")["corpus"] if "pack" in run.stages() else train.fingerprint
+    tokens = f"{train.n_tokens:,} tokens of {train.n_documents:,} documents"
+    held = f"{held_out.n_tokens:,} of {held_out.n_documents:,} held out"
     return [
         ("model", f"{model.name}: {model.n_layers} layers, d_model {model.d_model}, vocabulary {model.d_vocab:,}"),
-        ("text", f"{text}: {tokens}, {held} held out"),
-        ("sites", ", ".join(subject.sites)),
+        ("text", f"{text}: {tokens}, {held}"),
+        ("sites", ", ".join(subject_config(run).sites)),
         ("control", subject.control.what if subject.control else "skipped by the user"),
     ]
 

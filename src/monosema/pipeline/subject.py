@@ -46,23 +46,23 @@ def open_subject(run: Run) -> Subject:
     packed = opened_corpus(run)
     require_match(run, "model", harvested["model"], model.fingerprint)
     require_match(run, "corpus", harvested["train"], packed.train.fingerprint)
-    found = load_dictionaries(run.path / "dictionaries")
-    inputs = {"model": model.fingerprint, "held_out": packed.held_out.fingerprint}
-    for name, dictionary in found.items():
-        require_match(
-            run, f"model of dictionary '{name}'", harvested["model"], dictionary.metadata["model_fingerprint"]
-        )
-        inputs[f"dictionaries/{name}"] = dictionary.fingerprint
+    found, prints = _checked(run, "dictionaries", harvested["model"])
+    prints |= {"model": harvested["model"], "held_out": packed.held_out.fingerprint}
     if config.control is None:
-        return Subject(model, packed, found, None, inputs)
+        return Subject(model, packed, found, None, prints)
     if not is_finished(run, "train control"):
         raise RunError(f"'train' in {run.path} was interrupted before its control: repeat the same `monosema train`")
-    other, others = randomised(model, config.control), load_dictionaries(run.path / "control" / "dictionaries")
-    for name, dictionary in others.items():
-        what = f"randomised model of control dictionary '{name}'"
-        require_match(run, what, other.fingerprint, dictionary.metadata["model_fingerprint"])
-        inputs[f"control/dictionaries/{name}"] = dictionary.fingerprint
-    return Subject(model, packed, found, Control(others, other, config.control.what), inputs)
+    other = randomised(model, config.control)
+    others, their_prints = _checked(run, "control/dictionaries", other.fingerprint)
+    return Subject(model, packed, found, Control(others, other, config.control.what), prints | their_prints)
+
+
+def _checked(run: Run, folder: str, model: str) -> tuple[dict[str, Dictionary], Prints]:
+    """The dictionaries in `folder`, all trained on the model with this fingerprint; and their own fingerprints."""
+    found = load_dictionaries(run.path / folder, [spec["name"] for spec in run.config("train")["dictionaries"]])
+    for name, dictionary in found.items():
+        require_match(run, f"model of {folder}/{name}", model, dictionary.metadata["model_fingerprint"])
+    return found, {f"{folder}/{name}": dictionary.fingerprint for name, dictionary in found.items()}
 
 
 def randomised(model: Model, config: ControlConfig) -> Model:
@@ -75,10 +75,10 @@ def opened_corpus(run: Run) -> Packed:
     return corpus.open_packed(run.path / "corpus")
 
 
-def load_dictionaries(folder: Path, names: Sequence[str] = ()) -> dict[str, Dictionary]:
-    """The dictionaries in `folder`: those of `names` that did not diverge, or all, by name."""
+def load_dictionaries(folder: Path, first: Sequence[str]) -> dict[str, Dictionary]:
+    """The dictionaries in `folder`, which diverged ones are not: those named in `first`, then the others by name."""
     there = sorted(path.parent.name for path in folder.glob("[!.]*/cfg.json"))
-    found = {name: dictionaries.load(folder / name) for name in there if not names or name in names}
-    if not found:
+    names = [*(name for name in first if name in there), *(name for name in there if name not in first)]
+    if not names:
         raise RunError(f"{folder} holds no dictionary: run `monosema train` first")
-    return found
+    return {name: dictionaries.load(folder / name) for name in names}
