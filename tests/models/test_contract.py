@@ -1,5 +1,6 @@
 """What every family must hold: sites are what they say, reading is invisible, writing is what is computed with."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -194,6 +195,14 @@ def test_logit_weights_predict_the_logits_up_to_the_norms_scale(model, tokens):
     predicted = resid @ model.logit_weights() / scale
     difference = (predicted[:, 1:] - predicted[:, :1]) - (logits[:, 1:] - logits[:, :1])
     assert difference.abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_precisions_hold_to_the_same_bits_and_know_their_norm(model, tokens, dtype):
+    # `wrap` itself refuses a model whose sums, hooked or rewritten logits are off by a bit.
+    other = wrap(copy.deepcopy(model.module).to(dtype), "other")
+    assert torch.equal(other.run(tokens, other.sites())["logits"], other.module(tokens, use_cache=False).logits)
+    assert torch.allclose(other.logit_weights(), model.logit_weights(), atol=0.05)
 
 
 def test_the_fingerprint_survives_saving_and_sees_one_weight(model, tmp_path):

@@ -136,3 +136,7 @@ def test_gradients_flow_back_to_an_edit_and_only_when_asked_for(gpt2, tokens):
 def test_padding_tokens_bring_no_advice(gpt2, capfd):
     gpt2.run(torch.full((1, 4), 2), ["logits"])
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_shows_itself_in_a_line(gpt2):
+    assert repr(gpt2) == "Model('gpt2': GPT2LMHeadModel, 2 layers, d_model 24, 3 heads, d_vocab 53, float32)"

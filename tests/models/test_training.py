@@ -123,7 +123,7 @@ def test_a_run_killed_while_the_model_was_being_saved_is_completed(tmp_path, who
 
     with monkeypatch.context() as patched, pytest.raises(CrashError):
         patched.setattr("monosema.models.training.write_json", crash)
-        train_small(TRAIN, HELD_OUT, TINY, tmp_path, checkpoint_seconds=0.0)
+        train_small(TRAIN, HELD_OUT, TINY, tmp_path)
     train_small(TRAIN, HELD_OUT, TINY, tmp_path, log=crash_at(12))
     assert weights(tmp_path) == weights(whole)
     assert (tmp_path / "recipe.json").exists()

@@ -45,7 +45,7 @@ class Edit:
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Model:
     """A causal language model. Made by `load` or `wrap`, which have verified it.
 
@@ -68,6 +68,10 @@ class Model:
     d_head: int
     d_vocab: int
     n_context: int
+
+    def __repr__(self) -> str:
+        sizes = f"{self.n_layers} layers, d_model {self.d_model}, {self.n_heads} heads, d_vocab {self.d_vocab}"
+        return f"Model({self.name!r}: {type(self.module).__name__}, {sizes}, {str(self.dtype).removeprefix('torch.')})"
 
     @property
     def device(self) -> torch.device:

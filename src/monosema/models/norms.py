@@ -2,7 +2,8 @@
 
     LayerNorm   g * (x - mean(x)) / deviation(x) + b          RMSNorm   g * x / rms(x)
 
-Nothing is concluded from a class name. On inputs this large the norm's epsilon is below rounding.
+Nothing is concluded from a class name. On inputs this large the norm's epsilon is below rounding; with
+a mean as large as their deviation, subtracting it or not makes a difference in half precision too.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from monosema.core.errors import MismatchError
 from monosema.core.seeding import generator
 
 SCALE = 1000.0
-"""Deviation of the probes. An epsilon of 1e-5 moves the result by 5e-12 of itself."""
+"""Deviation and mean of the probes. An epsilon of 1e-5 moves the result by 5e-12 of itself."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,16 @@ def recognise(module: torch.nn.Module, d_model: int) -> Norm:
     """What kind of norm `module` is. Raises MismatchError if it reproduces as none of the four kinds."""
     parameters = {name: p.detach() for name, p in module.named_parameters()}
     weight = parameters["weight"]
-    bias = parameters["bias"].float() if "bias" in parameters else 0.0
-    x = SCALE * torch.randn(8, d_model, generator=generator(0, "norm")).to(weight.device, weight.dtype)
+    bias = parameters["bias"].double() if "bias" in parameters else 0.0
+    x = SCALE * (1 + torch.randn(8, d_model, generator=generator(0, "norm"))).to(weight.device, weight.dtype)
     with torch.no_grad():
-        truth = module(x).float()
-    tolerance = 16 * torch.finfo(weight.dtype).eps * max(float(truth.abs().max()), 1.0)
+        truth = module(x).double()
+    rounding = max(torch.finfo(weight.dtype).eps, torch.finfo(torch.float32).eps)
+    tolerance = 16 * rounding * max(float(truth.abs().max()), 1.0)
     for centred in (True, False):
         for offset in (0.0, 1.0):
-            gain = weight.float() + offset
-            y = x.float() - x.float().mean(-1, keepdim=True) if centred else x.float()
+            gain = weight.double() + offset
+            y = x.double() - x.double().mean(-1, keepdim=True) if centred else x.double()
             if (gain * y / y.square().mean(-1, keepdim=True).sqrt() + bias - truth).abs().max() <= tolerance:
-                return Norm(gain, centred)
+                return Norm(gain.float(), centred)
     raise MismatchError(f"{type(module).__name__} is neither LayerNorm nor RMSNorm: its gain cannot be folded")

@@ -119,6 +119,8 @@ def _hook(hooks: ExitStack, module: torch.nn.Module, place: Place, site: str, vi
     """Have `visits` called with what is at `place`, and what it returns put there, until `hooks` closes."""
 
     def before(_: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not args:
+            raise MismatchError(f"{site} cannot be reached: {place.path} is called without a positional argument")
         return (visits(site, args[0]), *args[1:])
 
     def after(_: torch.nn.Module, __: tuple[Any, ...], output: Any) -> Any:

@@ -65,7 +65,8 @@ def train_small(
     """The GPT-2 that `config` describes, trained on `tokens`, saved in `out` and loaded from there.
 
     `log` is called with step, loss (mean nats per token since the last row), held_out, unigram (its
-    control on the same tokens) and lr, every `eval_every` steps. A finished training of the same
+    control on the same tokens) and lr, every `eval_every` steps; what came after the last checkpoint
+    of a killed training comes again. A finished training of the same
     config and corpora is not repeated; an unfinished one goes on; Ctrl-C writes a checkpoint and
     raises KeyboardInterrupt. Raises DataError (nothing to train on), MismatchError (`out` is of
     another config or corpus), RunError (`out` holds a model made elsewhere), DivergedError (a loss
@@ -92,14 +93,15 @@ def train_small(
                 _row(training, held_out, control, config, log)
             bar.advance(1, f"loss {loss:.2f}")
             stop = interrupted()
-            save(stop)
+            save(stop or training.step == config.steps)
             if stop:
                 raise KeyboardInterrupt(f"stopped after step {training.step}: the same command goes on from there")
     _publish(training.module, out, config)
     model = load(out, device=device)
     loss_on = document_losses(model.module, held_out, control, FINAL_BLOCKS).finding(config.seed)
     write_json(recipe, what | _results(model, tokens, config, loss_on, training.curve))
-    checkpoint.unlink(missing_ok=True)
+    for leftover in [checkpoint, *out.glob(f".{checkpoint.name}.*.tmp")]:
+        leftover.unlink(missing_ok=True)
     return model
 
 
@@ -138,7 +140,6 @@ def _require_data(tokens: TokenSource, held_out: TokenSource) -> None:
 def _begin(tokens: TokenSource, config: LMConfig, device: str) -> Training:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    attention = "sdpa" if device.startswith("cuda") else "eager"  # on the CPU eager is the faster in bfloat16
     gpt2 = GPT2Config(
         vocab_size=tokens.d_vocab,
         n_positions=tokens.context,
@@ -151,12 +152,13 @@ def _begin(tokens: TokenSource, config: LMConfig, device: str) -> Training:
         attn_pdrop=0.0,
         bos_token_id=tokens.bos,
         eos_token_id=tokens.bos,
-        attn_implementation=attention,
     )
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "weights"))
         module: Any = GPT2LMHeadModel(gpt2)
-        module.to(device).train()
+    # On the CPU eager attention is the faster of the two in bfloat16.
+    module.set_attn_implementation("sdpa" if device.startswith("cuda") else "eager")
+    module.to(device).train()
     matrices = [p for p in module.parameters() if p.ndim >= 2]
     vectors = [p for p in module.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
