@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint $(C
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test lint docs unit format clean
+.PHONY: demo test lint docs unit peers format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -38,7 +38,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf $(VENV) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-peers site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit("monosema needs Python 3.11 or later, %s is %s: make PYTHON=..." % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
@@ -52,4 +52,14 @@ $(VENV)/.installed: pyproject.toml $(CONSTRAINTS) | $(VENV)/pyvenv.cfg
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --quiet --editable '.[dev,docs]'
+	@touch $@
+
+# Against the peers' own code, in an environment of its own: SAELens opens the folders we write.
+peers: $(VENV)/.installed-dev $(VENV)-peers/.installed
+	MONOSEMA_PEERS=$(CURDIR)/$(VENV)-peers/bin/python $(BIN)/python -m pytest tests/peers --numprocesses $(WORKERS)
+
+$(VENV)-peers/.installed:
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --constraint $(CONSTRAINTS) torch
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet sae-lens==6.54.12
 	@touch $@
