@@ -1,6 +1,7 @@
 """The command line: its table of verbs, its exit statuses, its one-line errors, its JSON."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -38,6 +39,15 @@ def test_the_help_lists_every_verb(words, capsys):
     text = capsys.readouterr().out
     assert text == usage() + "\n"
     assert re.findall(r"^  ((?:lm )?\w+)  ", text, re.MULTILINE) == list(VERBS)
+
+
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(monkeypatch, refused):
+    for said, holds in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+        if said:
+            monkeypatch.setenv("OMP_WAIT_POLICY", said)
+        refused("sites", "nowhere")
+        assert os.environ["OMP_WAIT_POLICY"] == holds
 
 
 def test_the_version(capsys):
