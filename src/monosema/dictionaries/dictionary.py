@@ -8,7 +8,6 @@ Never imports a model, a store, or a metric.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, final
 
 import torch
@@ -106,7 +105,7 @@ class Dictionary:
     def b_dec(self) -> Float[Tensor, "d_out"]:
         return self.weights.b_dec
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """Of every tensor, the pruning included."""
         return fingerprints.of_tensors({**self.weights.named(), "keep": self.keep})

@@ -27,12 +27,18 @@ PARTS_OF_A_BLOCK = ("tokens", "documents", "usable")
 class Dictionary(Protocol):
     """What is asked of a dictionary; `monosema.dictionaries.Dictionary` is one."""
 
-    reads: tuple[str, ...]
-    writes: tuple[str, ...]
-    d_in: int
-    n_features: int
-    fingerprint: str
-    W_dec: Tensor
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+    @property
+    def writes(self) -> tuple[str, ...]: ...
+    @property
+    def d_in(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def W_dec(self) -> Tensor: ...  # noqa: N802
 
     def encode(self, x: Tensor) -> SparseCodes: ...
 
@@ -41,8 +47,10 @@ class Dictionary(Protocol):
 class Model(Protocol):
     """What is asked of a model; `monosema.models.Model` is one."""
 
-    name: str
-    fingerprint: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
 
     def run(self, tokens: Tensor, read: Sequence[str]) -> dict[str, Tensor]: ...
     def logit_weights(self) -> Tensor: ...
@@ -52,10 +60,14 @@ class Model(Protocol):
 class Tokens(Protocol):
     """What is asked of a corpus; `monosema.corpus.Tokens` is one."""
 
-    context: int
-    n_blocks: int
-    d_vocab: int
-    fingerprint: str
+    @property
+    def context(self) -> int: ...
+    @property
+    def n_blocks(self) -> int: ...
+    @property
+    def d_vocab(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
 
     def blocks(self, start: int, stop: int) -> Any: ...
     def document_name(self, i: int) -> str: ...

@@ -17,13 +17,21 @@ from monosema.pipeline.records import Prints, is_finished, require_match
 
 
 @dataclass(frozen=True)
+class Twin(Control):
+    """The control of a run: real dictionaries on a real model, whatever is to be measured on them."""
+
+    dictionaries: Mapping[str, Dictionary]
+    model: Model
+
+
+@dataclass(frozen=True)
 class Subject:
     """What the stages after training measure: the model, its dictionaries, the text, and the control."""
 
     model: Model
     packed: Packed
     dictionaries: Mapping[str, Dictionary]
-    control: Control | None
+    control: Twin | None
     inputs: Prints
     """The fingerprint of everything that a number can depend on."""
 
@@ -54,7 +62,7 @@ def open_subject(run: Run) -> Subject:
         raise RunError(f"'train' in {run.path} was interrupted before its control: repeat the same `monosema train`")
     other = randomised(model, config.control)
     others, their_prints = _checked(run, "control/dictionaries", other.fingerprint)
-    return Subject(model, packed, found, Control(others, other, config.control.what), prints | their_prints)
+    return Subject(model, packed, found, Twin(others, other, config.control.what), prints | their_prints)
 
 
 def _checked(run: Run, folder: str, model: str) -> tuple[dict[str, Dictionary], Prints]:
