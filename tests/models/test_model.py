@@ -88,6 +88,24 @@ def test_the_pass_ends_where_it_is_told_to(gpt2, tokens):
     assert gpt2.run(tokens) == {}
 
 
+@pytest.mark.parametrize(("site", "later"), [("embed", "transformer.h.0"), ("attn_z.0", "transformer.h.0.attn.c_proj")])
+def test_what_comes_after_the_last_site_is_not_computed(gpt2, tokens, site, later):
+    calls = []
+    watch = gpt2.module.get_submodule(later).register_forward_pre_hook(lambda *_: calls.append(later))
+    gpt2.run(tokens, [site])
+    assert not calls
+    gpt2.run(tokens, ["logits"])
+    watch.remove()
+    assert calls == [later]
+
+
+def test_an_edit_is_put_back_in_the_memory_layout_of_what_it_replaces(gpt2, tokens):
+    # The same numbers, a column at a time: matrix products may round those differently.
+    for site in ("resid_post.0", "attn_q.0", "attn_pattern.0"):
+        seen = gpt2.run(tokens, [site], [Edit(site, lambda x: x.clone().mT.contiguous().mT)])[site]
+        assert seen.stride() == gpt2.run(tokens, [site], [Edit(site, torch.clone)])[site].stride(), site
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

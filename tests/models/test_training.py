@@ -183,6 +183,16 @@ def test_what_stands_in_the_padding_changes_no_bit(tmp_path, whole):
     assert weights(tmp_path) == weights(whole)
 
 
+def test_a_row_of_the_curve_is_the_mean_since_the_last_and_costs_no_bit(tmp_path, whole):
+    settings = {name: getattr(TINY, name) for name in LMConfig.__dataclass_fields__}
+    train_small(TRAIN, HELD_OUT, from_json(LMConfig, settings | {"eval_every": 1}), tmp_path)
+    every, fourth = (json.loads((out / "recipe.json").read_text())["curve"] for out in (tmp_path, whole))
+    means = [sum(row["loss"] for row in every[i : i + 4]) / 4 for i in (0, 4, 8)]
+    assert [row["loss"] for row in fourth] == pytest.approx(means)
+    assert [row["held_out"] for row in fourth] == [row["held_out"] for row in every[3::4]]
+    assert weights(tmp_path) == weights(whole)
+
+
 def test_the_seed_sets_weights_and_order(tmp_path, whole):
     settings = {name: getattr(TINY, name) for name in LMConfig.__dataclass_fields__}
     train_small(TRAIN, HELD_OUT, from_json(LMConfig, settings | {"seed": 1}), tmp_path)
