@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from monosema.features.sampling import sample as sample
     from monosema.features.sampling import sample_many as sample_many
     from monosema.features.studying import study as study
+    from monosema.features.summary import foresight as foresight
     from monosema.features.summary import readability as readability
 
 _HOMES = {
@@ -42,6 +43,7 @@ _HOMES = {
     "Stratum": "rows",
     "StudiedDictionary": "rows",
     "TopToken": "rows",
+    "foresight": "summary",
     "readability": "summary",
     "sample": "sampling",
     "sample_many": "sampling",
@@ -61,6 +63,7 @@ __all__ = [
     "Stratum",
     "StudiedDictionary",
     "TopToken",
+    "foresight",
     "readability",
     "sample",
     "sample_many",

@@ -146,11 +146,13 @@ class FeatureRow:
 
 @dataclass(frozen=True)
 class ScoredFeature:
-    """A feature of the uniform draw: its frequency and its best single-token rule."""
+    """A feature of the uniform draw: its frequency, its best single-token rule, and how well its logits
+    name the next token (see `foretelling`; None without a direct logit effect)."""
 
     feature: int
     frequency: float
     detector: Detector | None
+    foretells: float | None = None
 
     @property
     def f1(self) -> float:

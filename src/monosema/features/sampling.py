@@ -19,6 +19,7 @@ from monosema.core.progress import progress
 from monosema.dictionaries.codes import SparseCodes
 from monosema.features.contexts import Contexts, Windows, rounded
 from monosema.features.detectors import TokenCounts
+from monosema.features.foretelling import Foretelling
 from monosema.features.logits import logit_effects, why_undefined
 from monosema.features.reading import Dictionary, Model, Part, Reader, Tokenizer, Tokens, chosen_blocks, columns
 from monosema.features.rows import FeatureRow, FeatureSample, LogitEffect, LogitEffects, SampleConfig, ScoredFeature
@@ -51,7 +52,7 @@ class _Words:
 class _CloserLook:
     """The second pass: contexts of the shown features, token counts of the shown and the scored."""
 
-    def __init__(self, firings: Firings, d_vocab: int, config: SampleConfig) -> None:
+    def __init__(self, firings: Firings, dictionary: Dictionary, model: Model, d_vocab: int, config: SampleConfig):
         self.firings, self.config = firings, config
         self.drawn = draw(firings, config.n_features, config.n_scored, config.seed)
         self.shown = self.drawn.shown.tolist()
@@ -59,18 +60,32 @@ class _CloserLook:
         self.columns = {feature: i for i, feature in enumerate(self.tracked.tolist())}
         self.counts = TokenCounts(len(self.tracked), d_vocab, config.seed)
         self.contexts = Contexts(self.shown, config)
+        self.no_logits = why_undefined(dictionary.writes)
+        drawn = self.drawn
+        self.foretelling = None if self.no_logits else Foretelling(logit_effects(dictionary, model, drawn.scored))
 
     def update(self, part: Part, codes: SparseCodes) -> None:
         """Take in the usable positions of some blocks."""
         f = columns(codes, self.tracked)
         previous = pad(part.tokens, (1, 0), value=-1)[:, :-1]
         self.counts.update(part.owners, part.tokens[part.usable], previous[part.usable], f > 0)
+        if self.foretelling:
+            self.foretelling.update(part, f[:, [self.columns[i] for i in self.drawn.scored.tolist()]] > 0)
         self.contexts.update(part, f[:, [self.columns[feature] for feature in self.shown]])
 
-    def scored(self, feature: int, words: _Words) -> ScoredFeature:
-        """A feature of the uniform draw."""
-        frequency = int(self.firings.counts[feature]) / self.firings.n_tokens
-        return ScoredFeature(feature, frequency, self.counts.detector(self.columns[feature], words.of))
+    def scored(self, words: _Words) -> tuple[ScoredFeature, ...]:
+        """The features of the uniform draw."""
+        features = self.drawn.scored.tolist()
+        lifts = self.foretelling.result() if self.foretelling else [None] * len(features)
+        return tuple(
+            ScoredFeature(
+                feature=feature,
+                frequency=int(self.firings.counts[feature]) / self.firings.n_tokens,
+                detector=self.counts.detector(self.columns[feature], words.of),
+                foretells=None if lift is None else rounded(lift),
+            )
+            for feature, lift in zip(features, lifts, strict=True)
+        )
 
     def row(self, i: int, logits: LogitEffects | None, words: _Words) -> FeatureRow:
         """The i-th shown feature."""
@@ -122,7 +137,10 @@ def sample_many(
                 firings[name].update(part, part.codes(dictionary))
         if any(counts.n_tokens == 0 for counts in firings.values()):
             raise DataError("there is no usable token to sample features on: the corpus holds only BOS and padding")
-        looks = {name: _CloserLook(counts, tokens.d_vocab, config) for name, counts in firings.items()}
+        looks = {
+            name: _CloserLook(counts, dictionaries[name], model, tokens.d_vocab, config)
+            for name, counts in firings.items()
+        }
         for part in reader.parts(bar.advance):
             for name, dictionary in dictionaries.items():
                 looks[name].update(part, part.codes(dictionary))
@@ -132,9 +150,8 @@ def sample_many(
 
 def _rows(look: _CloserLook, dictionary: Dictionary, model: Model, words: _Words) -> FeatureSample:
     firings, drawn = look.firings, look.drawn
-    no_logits = why_undefined(dictionary.writes)
     logits: list[LogitEffects | None] = [None] * len(drawn.shown)
-    if not no_logits:
+    if not look.no_logits:
         logits = [words.extremes(effects) for effects in logit_effects(dictionary, model, drawn.shown)]
     return FeatureSample(
         fingerprint=dictionary.fingerprint,
@@ -148,8 +165,8 @@ def _rows(look: _CloserLook, dictionary: Dictionary, model: Model, words: _Words
         n_features=dictionary.n_features,
         n_dead=int((firings.counts == 0).sum()),
         n_eligible=drawn.n_eligible,
-        no_logits=no_logits,
+        no_logits=look.no_logits,
         strata=drawn.strata,
         features=tuple(look.row(i, effects, words) for i, effects in enumerate(logits)),
-        scored=tuple(look.scored(feature, words) for feature in drawn.scored.tolist()),
+        scored=look.scored(words),
     )

@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 from monosema.features.reading import Dictionary, Model, Tokenizer, Tokens
 from monosema.features.rows import FeatureStudy, SampleConfig, StudiedDictionary
 from monosema.features.sampling import sample_many
-from monosema.features.summary import readability
+from monosema.features.summary import foresight, readability
 
 SKIPPED = "skipped by the user"
 
@@ -47,6 +47,7 @@ def study(
     for name, found in samples.items():
         other = others.get(name)
         control_is = what if other is not None or control is None else f"the control has no dictionary '{name}'"
-        finding = readability(found, other, control_is)
-        studied.append(StudiedDictionary(name, found, other, control_is, () if finding is None else (finding,)))
+        findings = [measured(found, other, control_is) for measured in (foresight, readability)]
+        there = tuple(finding for finding in findings if finding is not None)
+        studied.append(StudiedDictionary(name, found, other, control_is, there))
     return FeatureStudy(tuple(studied))

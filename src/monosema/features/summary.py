@@ -1,12 +1,10 @@
-"""Whether features are simple enough to read by eye, above what a control's features are."""
+"""What a sample of features comes to: whether they can be read by eye, and whether they say what follows."""
 
 import torch
 
 from monosema.core.findings import Finding, bootstrap
 from monosema.core.seeding import generator
 from monosema.features.rows import FeatureSample
-
-NAME = "token_f1"
 
 
 def readability(sample: FeatureSample, control: FeatureSample | None, control_is: str) -> Finding | None:
@@ -20,11 +18,24 @@ def readability(sample: FeatureSample, control: FeatureSample | None, control_is
 
     The interval is over features. None when fewer than two features fire often enough.
     """
-    if len(sample.scored) < 2:
+    other = [feature.f1 for feature in control.scored] if control else []
+    return _mean("token_f1", [feature.f1 for feature in sample.scored], other, control_is, sample.config.seed)
+
+
+def foresight(sample: FeatureSample, control: FeatureSample | None, control_is: str) -> Finding | None:
+    """Mean over the same features of `foretells`: how much higher their own logits rank the next token
+    where they fire than everywhere, in [-1, 1]; 0 is chance (see `foretelling`).
+
+    None when the dictionary has no direct logit effect.
+    """
+    values, other = ([f.foretells for f in s.scored if f.foretells is not None] if s else [] for s in (sample, control))
+    return _mean("foretells", values, other, control_is, sample.config.seed)
+
+
+def _mean(name: str, values: list[float], control: list[float], control_is: str, seed: int) -> Finding | None:
+    if len(values) < 2:
         return None
-    terms = torch.tensor([[feature.f1, 1.0] for feature in sample.scored], dtype=torch.float64)
-    value, low, high = bootstrap(terms, lambda s: s[..., 0] / s[..., 1], generator(sample.config.seed, "readability"))
-    other = None
-    if control is not None and control.scored:
-        other = sum(feature.f1 for feature in control.scored) / len(control.scored)
-    return Finding(NAME, value, other, control_is, low, high, len(terms), "features")
+    terms = torch.tensor([[value, 1.0] for value in values], dtype=torch.float64)
+    value, low, high = bootstrap(terms, lambda s: s[..., 0] / s[..., 1], generator(seed, "readability"))
+    other = sum(control) / len(control) if control else None
+    return Finding(name, value, other, control_is, low, high, len(values), "features")

@@ -116,7 +116,10 @@ class Panel:
     control_is: str
 
 
-FINDINGS = {"token_f1": "F1 of the nearest single-token rule, mean over features"}
+FINDINGS = {
+    "foretells": "Rank of the next token among a feature's own logits, above its rank everywhere (0 is chance)",
+    "token_f1": "F1 of the nearest single-token rule, mean over features",
+}
 
 
 def view(data: ReportData) -> tuple[Panel, ...] | None:
