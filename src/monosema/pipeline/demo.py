@@ -52,7 +52,7 @@ class Budget:
 BUDGETS: dict[Size, Budget] = {
     "quick": Budget(300_000, 300_000, 512, 16_384, "90 seconds"),
     "normal": Budget(800_000, 1_000_000, 1024, 49_152, "5 minutes"),
-    "full": Budget(4_000_000, 16_000_000, 2048, 262_144, "an hour"),
+    "full": Budget(4_000_000, 8_000_000, 2048, 262_144, "an hour"),
 }
 
 DICTIONARIES = (
