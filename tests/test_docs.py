@@ -29,8 +29,6 @@ def headings(*pages: Path) -> set[str]:
 
 def public_names(layer: str) -> list[str]:
     """The literal `__all__` of a layer's package, read without importing it."""
-    if not (SOURCE / layer / "__init__.py").exists():
-        pytest.skip(f"monosema.{layer} is not there")
     module = ast.parse((SOURCE / layer / "__init__.py").read_text(encoding="utf-8"))
     for node in module.body:
         match node:
@@ -40,8 +38,6 @@ def public_names(layer: str) -> list[str]:
 
 
 def table(layer: str, name: str) -> list[str]:
-    if not (SOURCE / layer / "__init__.py").exists():
-        pytest.skip(f"monosema.{layer} is not there")
     return list(getattr(import_module(f"monosema.{layer}"), name))
 
 

@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -41,9 +40,6 @@ def test_core_is_light(module: str):
 
 @pytest.mark.parametrize("arguments", [[], ["train"]], ids=["monosema", "monosema train"])
 def test_help_loads_no_numerics(arguments: list[str]):
-    spec = find_spec("monosema.cli")
-    if spec is None or spec.origin is None:
-        pytest.skip("there is no command line")
     code = f"""
 import sys
 from monosema.cli import main
