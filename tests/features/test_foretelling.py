@@ -4,6 +4,7 @@ import torch
 
 from monosema.core.seeding import generator
 from monosema.features.foretelling import Foretelling
+from monosema.features.reading import Part
 
 # Four tokens. Feature 0 raises token 3 most, feature 1 raises token 0 most.
 EFFECTS = torch.tensor([[0.0, 1.0, 2.0, 3.0], [3.0, 2.0, 1.0, 0.0]])
@@ -40,3 +41,16 @@ def test_liking_frequent_tokens_is_not_foretelling():
     at_random, knowing = found.result()
     assert at_random is not None and abs(at_random) < 0.02
     assert knowing is not None and knowing > 0.6
+
+
+def test_only_a_usable_token_of_the_same_document_follows():
+    # Block: BOS 1 2 | 3 3, the bar a change of document. Followed: 1 (by 2) and the first 3 (by 3);
+    # not 2, whose next is another document's, nor the last. The feature fires everywhere.
+    tokens = torch.tensor([[0, 1, 2, 3, 3]])
+    usable = torch.tensor([[False, True, True, True, True]])
+    part = Part(torch.tensor([0]), tokens, torch.tensor([[0, 0, 0, 1, 1]]), usable, {})
+    found, expected = Foretelling(EFFECTS), Foretelling(EFFECTS)
+    found.update(part, torch.tensor([[True, True], [True, True], [True, False], [True, False]]))
+    expected.add(torch.tensor([2, 3]), torch.tensor([[True, True], [True, False]]))
+    assert found.result() == expected.result()
+    assert found.n.tolist() == [2, 1]
