@@ -1,0 +1,58 @@
+"""DuckDB over a table's Parquet files: read-only, shut off from every other file, a cursor a request."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from monosema.core.errors import DamagedError
+
+THREADS = 2
+
+
+class Database:
+    """Asks the Parquet files of one table. Safe to use from several threads."""
+
+    def __init__(self, folders: Sequence[Path], threads: int = THREADS) -> None:
+        config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        self._db = duckdb.connect(":memory:", config=config)
+        self._db.execute(f"SET threads = {threads}")
+        self._db.execute("SET parquet_metadata_cache = true")
+        allowed = ", ".join(f"'{quoted(folder.resolve())}/'" for folder in folders)
+        self._db.execute(f"SET allowed_directories = [{allowed}]")
+        self._db.execute("SET enable_external_access = false")
+        self._db.execute("SET lock_configuration = true")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = (), files: Sequence[Path] = ()) -> list[dict[str, Any]]:
+        """The rows of a query as dictionaries. `files` are those it reads, for the message when one is damaged.
+
+        Raises DamagedError naming them when DuckDB cannot read what is there.
+        """
+        cursor = self._db.cursor()
+        try:
+            found = cursor.execute(sql, list(parameters))
+            names = [column[0] for column in found.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        except duckdb.Error as error:
+            raise DamagedError(_damage(error, files)) from error
+        finally:
+            cursor.close()
+
+
+def source(path: Path) -> str:
+    """`path` as DuckDB reads it in FROM: the file of exactly that name, whatever signs are in it."""
+    return f"read_parquet('{quoted(glob.escape(str(path.resolve())))}')"
+
+
+def quoted(value: object) -> str:
+    """For the inside of a text in SQL."""
+    return str(value).replace("'", "''")
+
+
+def _damage(error: duckdb.Error, files: Sequence[Path]) -> str:
+    said = str(error).splitlines()[0]
+    named = [path for path in files if path.name in said] or list(files)
+    which = " or ".join(map(str, named))
+    return f"{which} is damaged or not of this format ({said}): build the table again with `monosema features RUN`"
