@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels import squared_error
 from monosema.dictionaries.weights import Weights
 
 
@@ -86,9 +87,13 @@ class Architecture(abc.ABC):
         """The training loss of predicting `y` from `x` (the same tensor for an autoencoder)."""
 
 
-def mse(reconstruction: Float[Tensor, "batch d"], y: Float[Tensor, "batch d"]) -> Float[Tensor, ""]:
-    """Mean over rows and coordinates of the squared error."""
-    return (reconstruction - y).square().mean()
+def mse(
+    weights: Weights, codes: SparseCodes, y: Float[Tensor, "batch d_out"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch d_out"]]:
+    """(mean over rows and coordinates of the squared error of decoding `codes`, the error itself without
+    gradient: the reconstruction less `y`)."""
+    total, error = squared_error(codes, weights.W_dec, weights.b_dec, y)
+    return total / y.numel(), error
 
 
 def warmed(progress: float, fraction: float) -> float:

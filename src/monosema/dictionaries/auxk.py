@@ -24,13 +24,13 @@ def auxk_loss(
     """The loss above; zero, with a gradient of zero, when nothing is dead.
 
     x      what the encoder multiplies (already centred)
-    error  y less the reconstruction; it is taken without gradient
+    error  the reconstruction less y, without gradient
     """
     features = dead.nonzero().view(-1)
     k_aux = max(1, error.shape[1] // 2)
     if len(features) == 0:
         return error.new_zeros(())
-    error = error.detach()
+    error = -error
     W_enc, W_dec, b_enc = weights.W_enc[features], weights.W_dec[features], weights.b_enc[features]
     codes = select_topk(x, W_enc, b_enc, min(k_aux, len(features)))
     values = pre_activations(x, None, W_enc, b_enc, codes)

@@ -44,14 +44,15 @@ class BatchTopK(Architecture):
     def loss(
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
+        x = weights.encoder_input(x)
         codes = select_batch(weights, x, self.config.k)
         terms = selected_loss(weights, x, y, codes, moment, self.config)
         return Terms(terms.loss, terms.parts, terms.codes, threshold_statistics(codes))
 
 
 def select_batch(weights: Weights, x: Float[Tensor, "batch d_in"], k: int) -> SparseCodes:
-    """The k x batch largest pre-activations."""
-    return select_batch_topk(weights.encoder_input(x), weights.W_enc, weights.b_enc, k * len(x))
+    """The k x batch largest pre-activations of what the encoder multiplies."""
+    return select_batch_topk(x, weights.W_enc, weights.b_enc, k * len(x))
 
 
 def threshold_statistics(codes: SparseCodes) -> dict[str, float]:

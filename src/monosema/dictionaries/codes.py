@@ -8,8 +8,8 @@ row 0: {2: .5, 7: 1.0}, row 1: {}, row 2: {2: .1}
 indices 2 7 2    values .5 1.0 .1    offsets 0 2 2 3
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -24,6 +24,8 @@ class SparseCodes:
     values: Float[Tensor, "nnz"]
     offsets: Int64[Tensor, "rows_plus_1"]
     n_features: int
+    _places: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What was worked out about the places; codes of other values at the same places share it."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -50,7 +52,10 @@ class SparseCodes:
 
     def rows(self) -> Int64[Tensor, "nnz"]:
         """The row of each entry."""
-        return self._rows
+        if "rows" not in self._places:
+            rows = torch.arange(len(self), device=self.indices.device)
+            self._places["rows"] = torch.repeat_interleave(rows, self.l0(), output_size=len(self.indices))
+        return self._places["rows"]
 
     def l0(self) -> Int64[Tensor, "batch"]:
         """How many features fire on each row."""
@@ -58,7 +63,9 @@ class SparseCodes:
 
     def counts(self) -> Int64[Tensor, "n_features"]:
         """On how many rows each feature fires."""
-        return torch.bincount(self.indices, minlength=self.n_features)
+        if "counts" not in self._places:
+            self._places["counts"] = torch.bincount(self.indices, minlength=self.n_features)
+        return self._places["counts"]
 
     def keep(self, mask: Bool[Tensor, "n_features"]) -> "SparseCodes":
         """The codes without the features where `mask` is False; nothing is selected in their place."""
@@ -74,25 +81,20 @@ class SparseCodes:
 
     def with_values(self, values: Float[Tensor, "nnz"]) -> "SparseCodes":
         """Other values at the same places; what was worked out about the places is kept."""
-        other = replace(self, values=values)
-        other.__dict__.update({name: self.__dict__[name] for name in ("_rows", "by_feature") if name in self.__dict__})
-        return other
+        return replace(self, values=values)
 
     def detached(self) -> "SparseCodes":
         """The same codes without gradient."""
         return self.with_values(self.values.detach())
 
-    @cached_property
-    def _rows(self) -> Int64[Tensor, "nnz"]:
-        rows = torch.arange(len(self), device=self.indices.device)
-        return torch.repeat_interleave(rows, self.offsets.diff(), output_size=len(self.indices))
-
-    @cached_property
+    @property
     def by_feature(self) -> tuple[Int64[Tensor, "nnz"], Int64[Tensor, "n_features_plus_1"]]:
         """(order, offsets): the entries sorted by feature, and where each feature's entries begin."""
-        small = self.n_features <= torch.iinfo(torch.int16).max  # narrow keys sort in half the time
-        keys = self.indices.to(torch.int16) if small else self.indices
-        return torch.sort(keys, stable=True).indices, offsets_of(self.counts())
+        if "by_feature" not in self._places:
+            small = self.n_features <= torch.iinfo(torch.int16).max  # narrow keys sort in half the time
+            keys = self.indices.to(torch.int16) if small else self.indices
+            self._places["by_feature"] = torch.sort(keys, stable=True).indices, offsets_of(self.counts())
+        return self._places["by_feature"]
 
 
 def offsets_of(counts: Int64[Tensor, "rows"]) -> Int64[Tensor, "rows_plus_1"]:

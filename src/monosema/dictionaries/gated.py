@@ -18,7 +18,7 @@ from torch import Tensor
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import decode, pre_activations, select_above
+from monosema.dictionaries.kernels import pre_activations, select_above, squared_error
 from monosema.dictionaries.weights import Weights
 
 
@@ -61,9 +61,9 @@ class Gated(Architecture):
         open_gates = select_above(x, weights.W_enc, weights.b_enc)
         gate = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, open_gates)
         codes = open_gates.with_values(_magnitudes(weights, gate, open_gates).relu())
-        fixed = decode(open_gates.with_values(gate), weights.W_dec.detach(), weights.b_dec.detach())
-        parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y)}
-        parts |= {"l1": gate.sum() / y.numel(), "gate": mse(fixed, y)}
+        parts = {"mse": mse(weights, codes, y)[0], "l1": gate.sum() / y.numel()}
+        fixed = weights.W_dec.detach(), weights.b_dec.detach()
+        parts["gate"] = squared_error(open_gates.with_values(gate), *fixed, y)[0] / y.numel()
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
         firing = codes.detached().where(codes.values.detach() > 0)
         return Terms(parts["mse"] + penalty * parts["l1"] + parts["gate"], parts, firing)

@@ -22,7 +22,7 @@ from monosema.core.config import require_range
 from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import decode, pre_activations, select_above
+from monosema.dictionaries.kernels import pre_activations, select_above
 from monosema.dictionaries.weights import Weights
 
 
@@ -75,7 +75,7 @@ class JumpReLU(Architecture):
         values = _Jump.apply(pre, theta[places.indices], width)
         l0 = _Step.apply(pre, theta[places.indices], width).sum() / len(x)
         codes = places.with_values(values)
-        parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y), "l0": l0}
+        parts = {"mse": mse(weights, codes, y)[0], "l0": l0}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
         loss = parts["mse"] + penalty * (l0 / self.config.target - 1).square()
         return Terms(loss, parts, codes.detached().where(values.detach() > 0))

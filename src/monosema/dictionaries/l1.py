@@ -15,7 +15,7 @@ from torch import Tensor
 from monosema.core.config import require, require_range
 from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import decode, pre_activations, select_above
+from monosema.dictionaries.kernels import pre_activations, select_above
 from monosema.dictionaries.weights import Weights
 
 
@@ -61,9 +61,9 @@ class L1(Architecture):
     def loss(
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
-        codes = self.encode(weights, x)
         x = weights.encoder_input(x)
+        codes = select_above(x, weights.W_enc, weights.b_enc)
         codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
-        parts = {"mse": mse(decode(codes, weights.W_dec, weights.b_dec), y), "l1": codes.values.sum() / y.numel()}
+        parts = {"mse": mse(weights, codes, y)[0], "l1": codes.values.sum() / y.numel()}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
         return Terms(parts["mse"] + penalty * parts["l1"], parts, codes.detached())

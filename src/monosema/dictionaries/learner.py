@@ -1,6 +1,6 @@
 """One dictionary in training: its weights, its optimiser, its counters. The trainer drives it.
 
-loss -> gradient -> take off what is parallel to decoder rows -> clip -> Adam -> unit rows
+add: loss -> gradient        step: take off what is parallel to decoder rows -> clip -> Adam -> unit rows
 """
 
 import math
@@ -11,10 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.seeding import generator
+from monosema.core.timing import timed
 from monosema.dictionaries import resampling
 from monosema.dictionaries.architecture import Moment, Terms
 from monosema.dictionaries.dictionary import Dictionary
 from monosema.dictionaries.l1 import L1Config
+from monosema.dictionaries.optimiser import Adam
 from monosema.dictionaries.scaling import Scaling, folded
 from monosema.dictionaries.spec import DictionarySpec
 from monosema.dictionaries.weights import Weights, initial
@@ -24,9 +26,6 @@ STATISTIC_DECAY = 0.99
 
 HOPELESS_MSE = 1e4
 """Activations have variance 1: an error beyond this is a divergence, finite or not."""
-
-ADAM_EPSILON = 1e-10
-"""Losses are means over coordinates; the usual 1e-8 would not be small against their gradients."""
 
 
 @final
@@ -44,9 +43,9 @@ class Learner:
         self.silent = torch.zeros(n_features, dtype=torch.int64, device=device)
         self.statistics: dict[str, tuple[float, float]] = {}
         self.stopped = ""
+        self.added: list[tuple[Terms, float]] = []
         o = spec.optimiser
-        trained = list(self.weights.named().values())
-        self.adam = torch.optim.Adam(trained, lr=o.lr, betas=(o.beta1, o.beta2), eps=ADAM_EPSILON, fused=True)
+        self.adam = Adam(self.weights.named(), ("W_dec",), (o.beta1, o.beta2), o.state)
 
     def _initial_weights(self) -> Weights:
         spec, random = self.spec, generator(self.seed, self.spec.name, "weights")
@@ -58,48 +57,40 @@ class Learner:
         ready = {name: t.to(self.device).requires_grad_() for name, t in weights.named().items()}
         return weights.replaced(ready)
 
-    def step(self, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], progress: float) -> dict[str, Any]:
-        """One optimiser step on scaled rows; returns the row for the log. On a loss or gradient that
-        is not finite nothing is changed and `stopped` says why."""
-        terms = self.rule.loss(self.weights, x, y, Moment(progress, self.silent))
-        self.adam.zero_grad()
-        terms.loss.backward()
-        self._take_off_parallel()
-        norm = self._clip()
-        row = {name: float(part.detach()) for name, part in terms.parts.items()}
-        row |= {"loss": float(terms.loss.detach()), "l0": len(terms.codes.values) / len(x), "grad_norm": norm}
-        if not (math.isfinite(row["loss"]) and math.isfinite(norm) and row["mse"] < HOPELESS_MSE):
-            self.stopped = f"loss {row['loss']:.3g}, gradient norm {norm:.3g}"
-            return row
-        row["lr"] = self.adam.param_groups[0]["lr"] = self.spec.optimiser.lr_at(progress)
-        self.adam.step()
-        self._project()
-        row["silent"] = self._count(terms)
+    def add(
+        self, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], progress: float, share: float
+    ) -> None:
+        """Add `share` of the gradient on these scaled rows to that of the step being made."""
+        with timed("loss"):
+            terms = self.rule.loss(self.weights, x, y, Moment(progress, self.silent))
+        with timed("backward"):
+            (share * terms.loss).backward()
+        self.added.append((terms, share))
+
+    def step(self, progress: float) -> dict[str, Any]:
+        """One optimiser step with the gradient that was added; returns the row for the log. On a loss or
+        gradient that is not finite nothing is changed and `stopped` says why."""
+        added, self.added = self.added, []
+        with timed("optimiser"):
+            row = _averaged(added) | {"grad_norm": self.adam.gradient_norm()}
+            norm = row["grad_norm"]
+            if not (math.isfinite(row["loss"]) and math.isfinite(norm) and row["mse"] < HOPELESS_MSE):
+                self.stopped = f"loss {row['loss']:.3g}, gradient norm {norm:.3g}"
+                return row
+            optimiser = self.spec.optimiser
+            row["lr"] = optimiser.lr_at(progress)
+            self.adam.step(row["lr"], min(1.0, optimiser.clip / norm) if norm > 0 else 1.0)
+            self.adam.zero_grad()
+            self.rule.project(self.weights)
+        row["silent"] = self._count([terms for terms, _ in added])
         return row
 
-    @torch.no_grad()
-    def _take_off_parallel(self) -> None:
-        """Rows have unit norm: a gradient along them would only be undone by the projection."""
-        W, gradient = self.weights.W_dec, self.weights.W_dec.grad
-        if gradient is not None:
-            gradient -= (gradient * W).sum(1, keepdim=True) * W
-
-    def _clip(self) -> float:
-        named = self.weights.named().values()
-        return float(torch.nn.utils.clip_grad_norm_(list(named), self.spec.optimiser.clip, foreach=True))
-
-    @torch.no_grad()
-    def _project(self) -> None:
-        W = self.weights.W_dec
-        W /= W.norm(dim=1, keepdim=True)
-        self.rule.project(self.weights)
-
-    def _count(self, terms: Terms) -> int:
-        """Update the counters; returns how many features did not fire on this batch."""
-        fired = terms.codes.counts() > 0
-        self.silent += len(terms.codes)
-        self.silent[fired] = 0
-        for name, value in terms.statistics.items():
+    def _count(self, added: list[Terms]) -> int:
+        """Update the counters; returns how many features fired on none of these rows."""
+        rows = sum(len(terms.codes) for terms in added)
+        fired = torch.stack([terms.codes.counts() for terms in added]).sum(0) > 0
+        self.silent = torch.where(fired, 0, self.silent + rows)
+        for name, value in [pair for terms in added for pair in terms.statistics.items()]:
             total, weight = self.statistics.get(name, (0.0, 0.0))
             self.statistics[name] = (STATISTIC_DECAY * total + value, STATISTIC_DECAY * weight + 1.0)
         return int((~fired).sum())
@@ -109,10 +100,7 @@ class Learner:
         random = generator(self.seed, self.spec.name, "resample", step)
         penalty = self.spec.config.penalty
         changed = resampling.resample(self.weights, self.rule, self.silent >= window, rows, penalty, random)
-        for parameter in (self.weights.W_enc, self.weights.W_dec, self.weights.b_enc):
-            state = self.adam.state[parameter]
-            state["exp_avg"][changed] = 0.0
-            state["exp_avg_sq"][changed] = 0.0
+        self.adam.forget(changed, ("W_dec", "b_enc") if self.weights.tied else ("W_enc", "W_dec", "b_enc"))
         self.silent[changed] = 0
         return len(changed)
 
@@ -144,14 +132,11 @@ class Learner:
         """All that a checkpoint needs beside `state`."""
         named = self.weights.named()
         out = {name: tensor.detach() for name, tensor in named.items()} | {"silent": self.silent}
-        for name, parameter in named.items():
-            for key, value in self.adam.state[parameter].items():
-                out[f"adam.{key}.{name}"] = value
-        return out
+        return out | {f"adam.{name}": moment for name, moment in self.adam.tensors().items()}
 
     def state(self) -> dict[str, Any]:
         """The numbers of a checkpoint; float64 survives JSON exactly."""
-        return {"spec": self.spec.to_json(), "statistics": self.statistics, "stopped": self.stopped}
+        return {"spec": self.spec.to_json(), "statistics": self.statistics, "stopped": self.stopped, "t": self.adam.t}
 
     @torch.no_grad()
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -161,5 +146,17 @@ class Learner:
         self.stopped = state["stopped"]
         for name, parameter in self.weights.named().items():
             parameter.copy_(tensors[name])
-            stored = {key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")}
-            self.adam.state[parameter] = {key: value.to(self.device) for key, value in stored.items()}
+        moments = {name.removeprefix("adam."): t for name, t in tensors.items() if name.startswith("adam.")}
+        self.adam.restore(moments, state["t"])
+
+
+def _averaged(added: list[tuple[Terms, float]]) -> dict[str, Any]:
+    """The parts of the loss, the loss and l0, averaged over what was added to a step."""
+    row: dict[str, Any] = {}
+    for terms, share in added:
+        numbers = {**terms.parts, "loss": terms.loss}
+        numbers = {name: float(number.detach()) for name, number in numbers.items()}
+        numbers["l0"] = len(terms.codes.values) / len(terms.codes)
+        for name, number in numbers.items():
+            row[name] = row.get(name, 0.0) + share * number
+    return row

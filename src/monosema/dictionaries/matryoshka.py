@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require
-from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse
+from monosema.dictionaries.architecture import Architecture, Moment, Terms
 from monosema.dictionaries.auxk import auxk_loss
 from monosema.dictionaries.batchtopk import encode_above, select_batch, threshold_extra, threshold_statistics
 from monosema.dictionaries.codes import SparseCodes
@@ -58,13 +58,14 @@ class Matryoshka(Architecture):
     def loss(
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
-        places = select_batch(weights, x, self.config.k)
         x = weights.encoder_input(x)
+        places = select_batch(weights, x, self.config.k)
         values = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, places)
         codes = places.with_values(values)
         nested = self._nested(weights, codes, y)
-        parts = {"mse": mse(nested[-1], y), "nested": torch.stack([mse(part, y) for part in nested]).mean()}
-        parts["auxk"] = auxk_loss(weights, x, y - nested[-1], moment.dead(codes, self.config.dead_after))
+        losses = [(part - y).square().mean() for part in nested]
+        parts = {"mse": losses[-1], "nested": torch.stack(losses).mean()}
+        parts["auxk"] = auxk_loss(weights, x, (nested[-1] - y).detach(), moment.dead(codes, self.config.dead_after))
         loss = parts["nested"] + self.config.auxk * parts["auxk"]
         return Terms(loss, parts, codes.detached(), threshold_statistics(places))
 

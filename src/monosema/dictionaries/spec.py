@@ -6,9 +6,9 @@ narrow=l1,penalty=8,tied=true               named 'narrow'
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from monosema.core.config import from_json, from_text, require_range, to_json
+from monosema.core.config import from_json, from_text, require, require_range, to_json
 from monosema.core.errors import ConfigError, unknown
 from monosema.dictionaries.architecture import Architecture
 from monosema.dictionaries.table import architecture
@@ -17,7 +17,8 @@ from monosema.dictionaries.table import architecture
 @dataclass(frozen=True)
 class OptimiserConfig:
     """Adam (Kingma & Ba 2015) with a linear warm-up and a linear decay to zero, both as fractions of
-    the run; the gradient is clipped to norm `clip`."""
+    the run; the gradient is clipped to norm `clip`. state: what is kept of the moments, float32 or
+    factored (see `optimiser`)."""
 
     lr: float = 1e-3
     lr_warmup: float = 0.02
@@ -25,6 +26,7 @@ class OptimiserConfig:
     beta1: float = 0.9
     beta2: float = 0.999
     clip: float = 1.0
+    state: Literal["float32", "factored"] = "float32"
 
     def __post_init__(self) -> None:
         require_range("lr", self.lr, 0, 1, open_low=True)
@@ -34,6 +36,7 @@ class OptimiserConfig:
         require_range("beta1", self.beta1, 0, 0.9999)
         require_range("beta2", self.beta2, 0, 0.999999)
         require_range("clip", self.clip, 0, open_low=True)
+        require(self.state in ("float32", "factored"), f"state is '{self.state}': it must be float32 or factored")
 
     def lr_at(self, progress: float) -> float:
         """The learning rate when `progress` of the run, in [0, 1], is done."""

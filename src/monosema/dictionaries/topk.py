@@ -15,7 +15,7 @@ from monosema.core.config import require_range
 from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse
 from monosema.dictionaries.auxk import auxk_loss
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import decode, pre_activations, select_topk
+from monosema.dictionaries.kernels import pre_activations, select_topk
 from monosema.dictionaries.weights import Weights
 
 
@@ -51,7 +51,9 @@ class TopK(Architecture):
     def loss(
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
-        return selected_loss(weights, x, y, self.encode(weights, x), moment, self.config)
+        centred = weights.encoder_input(x)
+        codes = select_topk(centred, weights.W_enc, weights.b_enc, self.config.k)
+        return selected_loss(weights, centred, y, codes, moment, self.config)
 
 
 def selected_loss(
@@ -62,10 +64,9 @@ def selected_loss(
     moment: Moment,
     config: TopKConfig,
 ) -> Terms:
-    """mse of the reconstruction from the selected `codes`, plus AuxK for the dead."""
-    x = weights.encoder_input(x)
+    """mse of the reconstruction from the selected `codes`, plus AuxK for the dead. x: what the encoder multiplies."""
     codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
-    reconstruction = decode(codes, weights.W_dec, weights.b_dec)
-    parts = {"mse": mse(reconstruction, y)}
-    parts["auxk"] = auxk_loss(weights, x, y - reconstruction, moment.dead(codes, config.dead_after))
+    parts = {}
+    parts["mse"], error = mse(weights, codes, y)
+    parts["auxk"] = auxk_loss(weights, x, error, moment.dead(codes, config.dead_after))
     return Terms(parts["mse"] + config.auxk * parts["auxk"], parts, codes.detached())

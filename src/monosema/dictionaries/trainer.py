@@ -16,16 +16,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, final, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from monosema.core.config import require, require_range, to_json
 from monosema.core.errors import ConfigError, DivergedError
+from monosema.core.interrupts import interruption
+from monosema.core.memory import keep_freed_memory
 from monosema.core.progress import progress
 from monosema.core.runs import write_text
 from monosema.core.seeding import derive
+from monosema.core.timing import clock, timed
 from monosema.dictionaries.checkpoint import read_checkpoint, require_same, write_checkpoint
 from monosema.dictionaries.dictionary import Dictionary
 from monosema.dictionaries.folder import save
+from monosema.dictionaries.kernels import backend_name
 from monosema.dictionaries.l1 import L1Config
 from monosema.dictionaries.learner import Learner
 from monosema.dictionaries.scaling import ActivationBatch, Scaling, check_finite, measure, together
@@ -48,12 +53,14 @@ class Source(Protocol):
 @dataclass(frozen=True)
 class TrainConfig:
     """rows: activations each dictionary sees, over as many epochs as that takes. scaling_batches: how
-    many batches the scale and the initial b_dec are measured on."""
+    many batches the scale and the initial b_dec are measured on. accumulate: batches whose gradients make
+    one optimiser step, for batches that do not fit in memory at once."""
 
     rows: int = 4_000_000
     batch_size: int = 4096
     seed: int = 0
     scaling_batches: int = 8
+    accumulate: int = 1
     log_every: int = 50
     checkpoint_seconds: float = 60.0
     device: str = "cpu"
@@ -62,12 +69,17 @@ class TrainConfig:
         require_range("batch_size", self.batch_size, 1)
         require(self.rows >= self.batch_size, f"rows is {self.rows}: at least one batch of {self.batch_size} is needed")
         require_range("scaling_batches", self.scaling_batches, 1)
+        require_range("accumulate", self.accumulate, 1)
+        require(
+            self.rows >= self.batch_size * self.accumulate,
+            f"rows is {self.rows}: one step takes {self.accumulate} batches of {self.batch_size}",
+        )
         require_range("log_every", self.log_every, 1)
         require_range("checkpoint_seconds", self.checkpoint_seconds, 0)
 
     @property
     def steps(self) -> int:
-        return self.rows // self.batch_size
+        return self.rows // (self.batch_size * self.accumulate)
 
 
 @dataclass(frozen=True)
@@ -131,7 +143,11 @@ class _Trainer:
         log: Callable[[dict[str, Any]], None],
     ) -> None:
         self.source, self.specs, self.config, self.out, self.log = source, specs, config, out, log
-        self.metadata = {**metadata, "rows": config.steps * config.batch_size, "source": source.fingerprint}
+        self.metadata = {
+            **metadata,
+            "rows": config.steps * config.accumulate * config.batch_size,
+            "source": source.fingerprint,
+        }
         self.checkpoint, self.curves = out / "checkpoint.safetensors", out / "train.jsonl"
         self.step = 0
         self.rows: list[dict[str, Any]] = []
@@ -154,35 +170,72 @@ class _Trainer:
         return {"dictionaries": dictionaries, "settings": settings, "source": self.source.fingerprint}
 
     def run(self) -> Trained:
-        config, saved_at = self.config, time.monotonic()
-        batches = self.source.batches(config.batch_size, derive(config.seed, "batches"), self.step)
-        with progress("train", config.steps) as bar:
+        keep_freed_memory()
+        config, seconds, first = self.config, dict[str, float](), self.step
+        started = saved_at = time.monotonic()
+        batches = self.source.batches(config.batch_size, derive(config.seed, "batches"), self.step * config.accumulate)
+        with progress("train", config.steps) as bar, interruption() as interrupted, clock(seconds):
             bar.advance(self.step)
-            try:
-                for batch in islice(batches, config.steps - self.step):
-                    self._take(batch)
-                    bar.advance(1, self._note())
-                    if time.monotonic() - saved_at > config.checkpoint_seconds:
-                        self._save_checkpoint()
-                        saved_at = time.monotonic()
-            except KeyboardInterrupt:
-                self._save_checkpoint()
-                raise
+            while self.step < config.steps and self._going():
+                self._take(batches)
+                bar.advance(1, self._note())
+                if time.monotonic() - saved_at > config.checkpoint_seconds:
+                    self._save_checkpoint()
+                    saved_at = time.monotonic()
+                if interrupted():
+                    self._save_checkpoint()
+                    raise KeyboardInterrupt
+        self._log_time(seconds, time.monotonic() - started, self.step - first)
         return self._finish()
 
-    def _take(self, batch: ActivationBatch) -> None:
-        check_finite(batch)
-        scaled = {s: batch.activations[s].to(self.config.device) * self.factors[s] for s in self.factors}
-        inputs = {sites: together(scaled, sites) for spec in self.specs for sites in (spec.reads, spec.writes)}
-        share = self.step / self.config.steps
-        for learner in self.learners:
-            if not learner.stopped:
-                self._resample_if_due(learner)
-                row = learner.step(inputs[learner.spec.reads], inputs[learner.spec.writes], share)
-                self._record(learner, row)
+    def _take(self, batches: Iterator[ActivationBatch]) -> None:
+        """One optimiser step of every dictionary that has not been stopped."""
+        n, share = self.config.accumulate, self.step / self.config.steps
+        for part in range(n):
+            with timed("wait"):
+                batch = self._next(batches)
+            with timed("scale"):
+                inputs = self._inputs(batch)
+            for learner in self._going():
+                if part == 0:
+                    self._resample_if_due(learner)
+                learner.add(inputs[learner.spec.reads], inputs[learner.spec.writes], share, 1 / n)
+        for learner in self._going():
+            self._record(learner, learner.step(share))
         self.step += 1
-        if all(learner.stopped for learner in self.learners):
-            self._finish()
+
+    def _next(self, batches: Iterator[ActivationBatch]) -> ActivationBatch:
+        try:
+            return next(batches)
+        except KeyboardInterrupt:
+            if not any(learner.added for learner in self.learners):
+                self._save_checkpoint()
+            raise
+
+    def _going(self) -> list[Learner]:
+        return [learner for learner in self.learners if not learner.stopped]
+
+    def _inputs(self, batch: ActivationBatch) -> dict[tuple[str, ...], Tensor]:
+        """What the dictionaries read and write, scaled, each laid end to end once for all of them."""
+        check_finite(batch)
+        device = self.config.device
+        scaled = {s: batch.activations[s].to(device, non_blocking=True) * self.factors[s] for s in self.factors}
+        return {sites: together(scaled, sites) for spec in self.specs for sites in (spec.reads, spec.writes)}
+
+    def _log_time(self, seconds: dict[str, float], total: float, steps: int) -> None:
+        """Where the time went: the stretches by name, and what is in none of them."""
+        config = self.config
+        spent = {**seconds, "other": max(0.0, total - sum(seconds.values()))}
+        rows = steps * config.accumulate * config.batch_size
+        self.log(
+            {
+                "event": "time",
+                "rows": rows,
+                "rows_per_second": round(rows / total) if total > 0 else 0,
+                "kernels": backend_name(torch.device(config.device).type),
+                "seconds": {name: round(s, 3) for name, s in sorted(spent.items(), key=lambda pair: -pair[1])},
+            }
+        )
 
     def _record(self, learner: Learner, row: dict[str, Any]) -> None:
         last = self.step == self.config.steps - 1

@@ -33,7 +33,7 @@ from monosema.core.seeding import derive, generator
 from monosema.models import checkpoints
 from monosema.models.checkpoints import Training
 from monosema.models.held_out import document_losses, gather, unigram
-from monosema.models.interrupts import interruption
+from monosema.core.interrupts import interruption
 from monosema.models.lm_config import LMConfig, TokenSource
 from monosema.models.loading import load
 from monosema.models.losses import next_token_loss

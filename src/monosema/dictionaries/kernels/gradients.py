@@ -4,6 +4,7 @@
     dW_dec = sum_j values_j dy[rows_j]                                one bag per feature
     dW_enc = sum_j dvalues_j x[rows_j]                                one bag per feature
     dcentre = -(db_enc . W_enc)                                       no pass of its own
+    dvalues = 2 <y - target, W_dec[indices_j]>                        of a squared error, with the row at hand
 
 Where so much fires that a dense product is cheaper (early in L1 training), the same sums are taken
 as one; the result is equal to rounding.
@@ -14,12 +15,10 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
+from monosema.core.timing import timed
 from monosema.dictionaries.codes import SparseCodes
-
-DENSE_SHARE = 1 / 12
-"""Above this share of active entries a dense product is faster (measured on 2 CPU cores)."""
+from monosema.dictionaries.kernels.backends import backend_for
 
 
 def pre_activations(
@@ -46,6 +45,22 @@ def decode(
     return _Decode.apply(codes.values, W_dec, codes) + b_dec
 
 
+def squared_error(
+    codes: SparseCodes,
+    W_dec: Float[Tensor, "n_features d_out"],
+    b_dec: Float[Tensor, "d_out"],
+    y: Float[Tensor, "batch d_out"],
+) -> tuple[Float[Tensor, ""], Float[Tensor, "batch d_out"]]:
+    """(sum of |decode(codes) - y|^2 over all rows and coordinates, decode(codes) - y): the first is
+    differentiable in the values, W_dec and b_dec, the second has no gradient.
+
+    The same numbers as from `decode`, without reading W_dec twice or keeping what a chain of operations
+    on [batch, d_out] would.
+    """
+    total, error = _SquaredError.apply(codes.values, W_dec, b_dec, y, codes)
+    return total, error
+
+
 class _PreActivations(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -66,7 +81,7 @@ class _PreActivations(torch.autograd.Function):
         codes = ctx.codes.with_values(grads[0])
         db_enc = torch.zeros_like(W_enc[:, 0]).index_add_(0, codes.indices, codes.values)
         dcentre = -(db_enc @ W_enc) if ctx.centred else None
-        return None, dcentre, _sum_by_feature(codes, x), db_enc, None
+        return None, dcentre, backend_for(W_enc).sum_by_feature(codes, x), db_enc, None
 
 
 class _Decode(torch.autograd.Function):
@@ -74,41 +89,36 @@ class _Decode(torch.autograd.Function):
     def forward(ctx: Any, values: Tensor, W_dec: Tensor, codes: SparseCodes) -> Tensor:
         ctx.save_for_backward(values, W_dec)
         ctx.codes = codes
-        return _sum_by_row(codes.with_values(values), W_dec)
+        with timed("decode"):
+            return backend_for(W_dec).sum_by_row(codes.with_values(values), W_dec)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         values, W_dec = ctx.saved_tensors
         codes, dy = ctx.codes, grads[0].contiguous()
-        dvalues = _products(codes, dy, W_dec) if ctx.needs_input_grad[0] else None
-        dW_dec = _sum_by_feature(codes.with_values(values), dy) if ctx.needs_input_grad[1] else None
+        kernels = backend_for(W_dec)
+        dvalues = kernels.products(codes, dy, W_dec) if ctx.needs_input_grad[0] else None
+        dW_dec = kernels.sum_by_feature(codes.with_values(values), dy) if ctx.needs_input_grad[1] else None
         return dvalues, dW_dec, None
 
 
-def _is_dense(codes: SparseCodes) -> bool:
-    return len(codes.values) > DENSE_SHARE * len(codes) * codes.n_features
+class _SquaredError(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, W_dec: Tensor, b_dec: Tensor, y: Tensor, codes: SparseCodes
+    ) -> tuple[Tensor, Tensor]:
+        with timed("decode"):
+            error, products = backend_for(W_dec).residual(codes.with_values(values), W_dec, b_dec, y)
+            ctx.save_for_backward(values, error, products)
+            ctx.codes = codes
+            ctx.mark_non_differentiable(error)
+            return torch.linalg.vector_norm(error).square(), error
 
-
-def _sum_by_row(codes: SparseCodes, table: Float[Tensor, "n_features d"]) -> Float[Tensor, "batch d"]:
-    if _is_dense(codes):
-        return codes.dense() @ table
-    return _bags(codes.indices, codes.values, codes.offsets, table)
-
-
-def _sum_by_feature(codes: SparseCodes, table: Float[Tensor, "batch d"]) -> Float[Tensor, "n_features d"]:
-    if _is_dense(codes):
-        return codes.dense().T @ table
-    order, offsets = codes.by_feature
-    return _bags(codes.rows()[order], codes.values[order], offsets, table)
-
-
-def _bags(indices: Tensor, weights: Tensor, offsets: Tensor, table: Tensor) -> Tensor:
-    return embedding_bag(indices, table, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True)
-
-
-def _products(codes: SparseCodes, left: Float[Tensor, "batch d"], right: Float[Tensor, "n_features d"]) -> Tensor:
-    """<left[row], right[feature]> at every entry: how embedding_bag itself takes the gradient of its weights."""
-    if _is_dense(codes):
-        return (left @ right.T).view(-1)[codes.rows() * codes.n_features + codes.indices]
-    native = torch.ops.aten._embedding_bag_per_sample_weights_backward
-    return native(left, right, codes.indices, codes.offsets[:-1], codes.rows(), 0)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        values, error, products = ctx.saved_tensors
+        slope = 2 * grads[0]
+        dvalues = slope * products if ctx.needs_input_grad[0] else None
+        wanted_W, wanted_b = ctx.needs_input_grad[1:3]
+        dW_dec = backend_for(error).sum_by_feature(ctx.codes.with_values(slope * values), error) if wanted_W else None
+        return dvalues, dW_dec, slope * error.sum(0) if wanted_b else None, None, None

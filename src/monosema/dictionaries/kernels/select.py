@@ -9,47 +9,36 @@
 The first two keep positive values only: a ReLU follows the selection.
 """
 
-from collections.abc import Iterator
-
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 
-from monosema.dictionaries.codes import SparseCodes, offsets_of
+from monosema.core.timing import timed
+from monosema.dictionaries.codes import SparseCodes
+from monosema.dictionaries.kernels.backends import backend_for
 
-CHUNK_ELEMENTS = 1 << 22
-"""Pre-activations held at a time: 16 MB in float32, which stays in the last-level cache."""
-
-SAMPLE_ROWS, HEADROOM = 256, 1.3
-"""`select_batch_topk` looks above a floor that this many times its share of the first rows passes."""
+SAMPLE_ROWS = 256
+HEADROOM = 1.15
+"""`select_batch_topk` looks above a floor that this many times its share of some rows passes."""
 
 
-@torch.no_grad()
 def select_topk(
     x: Float[Tensor, "batch d_in"], W_enc: Float[Tensor, "n_features d_in"], b_enc: Float[Tensor, "n_features"], k: int
 ) -> SparseCodes:
     """The k largest positive pre-activations of each row, each row's in order of feature."""
-    indices, values = [], []
-    for pre in _chunks(x, W_enc, b_enc):
-        top = pre.topk(k, dim=1, sorted=False)
-        order = top.indices.argsort(1)
-        indices.append(top.indices.gather(1, order).view(-1))
-        values.append(top.values.gather(1, order).view(-1))
-    offsets = torch.arange(0, len(x) * k + 1, k, device=x.device)
-    codes = SparseCodes(torch.cat(indices), torch.cat(values), offsets, len(W_enc))
-    return codes.where(codes.values > 0)
+    with timed("select"):
+        return backend_for(W_enc).select_topk(x, W_enc, b_enc, k)
 
 
-@torch.no_grad()
 def select_above(
     x: Float[Tensor, "batch d_in"],
     W_enc: Float[Tensor, "n_features d_in"],
     b_enc: Float[Tensor, "n_features"],
     threshold: Float[Tensor, "n_features"] | float = 0.0,
 ) -> SparseCodes:
-    """Every pre-activation above its feature's threshold."""
-    parts = [_entries(pre, pre > threshold) for pre in _chunks(x, W_enc, b_enc)]
-    return _joined(parts, len(W_enc))
+    """Every pre-activation above its feature's threshold, which is not below zero for a ReLU."""
+    with timed("select"):
+        return backend_for(W_enc).select_above(x, W_enc, b_enc, threshold)
 
 
 @torch.no_grad()
@@ -61,34 +50,32 @@ def select_batch_topk(
 ) -> SparseCodes:
     """The `total` largest positive pre-activations of the batch (fewer if fewer are positive).
 
-    A floor taken from the first rows sorts out most entries; everything above it is then compared
-    exactly. When too few pass in the rest of the batch, the floor falls to zero.
+    A floor taken from some of the rows sorts out most entries; what is above it is then compared
+    exactly. When too few are above it, the floor falls to zero.
     """
-    first = torch.addmm(b_enc, x[:SAMPLE_ROWS], W_enc.T)
-    wanted = min(first.numel(), int(HEADROOM * total * len(first) / len(x)) + 1)
-    floor = max(float(first.view(-1).topk(wanted, sorted=False).values.min()), 0.0)
+    floor = _floor(x, W_enc, b_enc, total)
     codes = select_above(x, W_enc, b_enc, floor)
     if len(codes.values) < total and floor > 0:
         codes = select_above(x, W_enc, b_enc)
-    if len(codes.values) <= total:
-        return codes
-    chosen = torch.zeros_like(codes.values, dtype=torch.bool)
-    chosen[codes.values.topk(total, sorted=False).indices] = True
-    return codes.where(chosen)
+    surplus = len(codes.values) - total
+    return codes if surplus <= 0 else codes.where(_all_but_smallest(codes.values, surplus))
 
 
-def _chunks(x: Tensor, W_enc: Tensor, b_enc: Tensor) -> Iterator[Tensor]:
-    rows = min(max(1, CHUNK_ELEMENTS // len(W_enc)), len(x))
-    buffer = x.new_empty(rows, len(W_enc))
-    for chunk in x.split(rows):
-        yield torch.addmm(b_enc, chunk, W_enc.T, out=buffer[: len(chunk)])
+def _floor(x: Tensor, W_enc: Tensor, b_enc: Tensor, total: int) -> float:
+    """A value that about HEADROOM x total entries of the batch reach, judged by some of its rows."""
+    sample = x[:: max(1, len(x) // SAMPLE_ROWS)]
+    share = -(-total // len(x))
+    values = select_topk(sample, W_enc, b_enc, min(len(W_enc), 2 * share)).values
+    wanted = int(HEADROOM * total * len(sample) / len(x)) + 1
+    if len(values) < wanted:
+        return 0.0
+    return float(values.kthvalue(len(values) - wanted + 1).values)
 
 
-def _entries(pre: Tensor, wanted: Tensor) -> tuple[Int64[Tensor, "nnz"], Float[Tensor, "nnz"], Int64[Tensor, "rows"]]:
-    flat = wanted.view(-1).nonzero().view(-1)
-    return flat % pre.shape[1], pre.view(-1)[flat], wanted.sum(1)
-
-
-def _joined(parts: list[tuple[Tensor, Tensor, Tensor]], n_features: int) -> SparseCodes:
-    indices, values, counts = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
-    return SparseCodes(indices, values, offsets_of(counts), n_features)
+def _all_but_smallest(values: Float[Tensor, "nnz"], n: int) -> Tensor:
+    """A mask of all values but the n smallest; of equal ones the first are left out."""
+    border = values.kthvalue(n).values
+    below, ties = values < border, (values == border).nonzero().view(-1)
+    chosen = ~below
+    chosen[ties[: n - int(below.sum())]] = False
+    return chosen
