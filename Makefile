@@ -13,7 +13,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --constraint $(C
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: demo test lint docs unit peers format clean
+BENCH := runs/bench
+PEERS := saelens dictionary-learning sparsify
+
+.PHONY: demo test lint docs unit peers bench peers-bench format clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -38,7 +41,7 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-peers $(PEERS:%=$(VENV)-%) site dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit("monosema needs Python 3.11 or later, %s is %s: make PYTHON=..." % (sys.executable, sys.version.split()[0]) if sys.version_info < (3, 11) else 0)'
@@ -62,4 +65,31 @@ $(VENV)-peers/.installed:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --constraint $(CONSTRAINTS) torch
 	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet sae-lens==6.54.12
+	@touch $@
+
+# Every benchmark, short, with whatever peers are installed. docs/benchmarks.md says how to run the long ones.
+bench: $(VENV)/.installed-dev
+	mkdir -p $(BENCH)
+	$(BIN)/python benchmarks/train.py --n-features 4096 --rounds 2 --steps 2 --warmup 6 --json $(BENCH)/train.json
+	$(BIN)/python benchmarks/train.py --quality --n-features 4096 --rows 20000 --seeds 1 --json $(BENCH)/loss.json
+	$(BIN)/python benchmarks/scaling.py --max 4096 --rounds 1 --json $(BENCH)/scaling.json --plot $(BENCH)/scaling.svg
+	$(BIN)/python benchmarks/harvest.py --rounds 2 --tokens 32768 --json $(BENCH)/harvest.json
+
+# The peers, each in an environment of its own, at fixed releases, beside the same torch.
+peers-bench: $(PEERS:%=$(VENV)-%/.installed)
+
+$(VENV)-saelens/.installed: PEER := sae-lens==6.54.12
+$(VENV)-dictionary-learning/.installed: PEER := dictionary-learning==0.1.0
+$(VENV)-sparsify/.installed: PEER := eai-sparsify==1.3.3
+
+# The versions beside torch are the peers' own affair: of our constraints they get torch's alone, and it goes first.
+# dictionary-learning comes with torchvision, through nnsight. What is published of that is built for CUDA and cannot
+# be imported beside another build of torch, and then neither can transformers nor dictionary_learning; without it
+# both can, and nothing here uses it.
+$(PEERS:%=$(VENV)-%/.installed):
+	$(PYTHON) -m venv $(@D)
+	grep '^torch==' $(CONSTRAINTS) > $(@D)/torch.txt
+	$(@D)/bin/python -m pip --disable-pip-version-check install --constraint $(@D)/torch.txt torch
+	$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(@D)/torch.txt $(PEER)
+	$(@D)/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision
 	@touch $@

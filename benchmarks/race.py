@@ -9,7 +9,7 @@ One that dies is named in one line, leaves the race, and the others go on.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -90,6 +90,14 @@ class Race:
 
     def _leave(self, name: str) -> None:
         self.workers.pop(name).close()
+
+
+def installed(contenders: Sequence[Contender]) -> list[Contender]:
+    """Those whose environment is there; the others are named."""
+    for contender in contenders:
+        if not contender.installed():
+            say(f"{contender.name}: not installed: make peers-bench")
+    return [contender for contender in contenders if contender.installed()]
 
 
 def say(line: str) -> None:

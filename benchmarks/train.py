@@ -23,7 +23,7 @@ import tyro
 
 from benchmarks.activations import Files, prepare, prepare_from
 from benchmarks.contenders import DENSE, Contender, chosen, timed
-from benchmarks.race import Race, say
+from benchmarks.race import Race, installed, say
 from benchmarks.rounds import Summary, ratios, summary
 from benchmarks.tables import TrainingRow, machine, number, table, versions, write_rows
 from monosema.core.config import require
@@ -57,10 +57,12 @@ class RoundConfig:
 @dataclass(frozen=True)
 class QualityConfig:
     """Loss instead of speed: every contender trains on `rows` rows, once for each of `seeds` seeds; with
-    `learning_rates` at each of these in place of its own."""
+    `learning_rates` at each of these in place of its own. quality_batch: in place of `batch`, because so few rows
+    would make too few steps."""
 
     quality: bool = False
     rows: int = 200_000
+    quality_batch: int = 1024
     seeds: int = 5
     learning_rates: tuple[float, ...] = ()
 
@@ -125,14 +127,6 @@ def main(config: BenchConfig) -> int:
     return 1 if failures else 0
 
 
-def installed(contenders: Sequence[Contender]) -> list[Contender]:
-    """Those whose environment is there; the others are named."""
-    for contender in contenders:
-        if not contender.installed():
-            say(f"{contender.name}: not installed: make peers-bench")
-    return [contender for contender in contenders if contender.installed()]
-
-
 def prepared(folder: Path, config: BenchConfig) -> Files:
     """The rows of the run. Timed steps go round and round; where a loss is measured each row is seen once."""
     size, speed = config.size, config.speed
@@ -179,7 +173,8 @@ def losses(
     contenders: Sequence[Contender], files: Files, numbers: dict[str, Any], config: QualityConfig, failures: list[str]
 ) -> list[Result]:
     """Every contender trained on the same rows once for each seed, and measured on the same held-out rows."""
-    steps = config.rows // numbers["batch"]
+    numbers = {**numbers, "batch": config.quality_batch}
+    steps = config.rows // config.quality_batch
     learners = [contender for contender in contenders if contender.learns]
     if config.learning_rates:
         learners = [contender.at(lr) for contender in learners for lr in config.learning_rates]

@@ -53,16 +53,28 @@ class Task:
     settings: dict[str, Any]
 
 
-def serve(train: Callable[[Task, Iterator[Tensor]], Reconstruct | None]) -> None:
+def one_adam_step() -> None:
+    """It imports what every later one uses, 150 MB of it."""
+    weight = torch.zeros(1, requires_grad=True)
+    adam = torch.optim.Adam([weight])
+    weight.sum().backward()
+    adam.step()
+
+
+def serve(
+    train: Callable[[Task, Iterator[Tensor]], Reconstruct | None], rehearse: Callable[[], None] = one_adam_step
+) -> None:
     """Do the task that the command line describes: `train` on batches until they end, then measure.
 
-    `train` gives None when it has nothing that reconstructs.
+    `train` gives None when it has nothing that reconstructs. What `rehearse` imports and compiles counts as
+    imports do: memory is measured from there.
     """
     task = Task(**json.loads(sys.argv[1]))
     torch.set_num_threads(task.threads)
     torch.manual_seed(task.seed)
     with os.fdopen(task.answers, "w", buffering=1) as answers:
         rows = mapped(task.rows, task.d_in)
+        rehearse()
         before = measured_from_here()
         answers.write(json.dumps({"torch": torch.__version__}) + "\n")
         reconstruct = train(task, batches(task, rows, before, answers.write))
@@ -112,14 +124,7 @@ def evaluate(task: Task, reconstruct: Reconstruct) -> dict[str, float]:
 
 
 def measured_from_here() -> int:
-    """The bytes in use before there is a dictionary, or 0 if the system does not say; the peak so far is forgotten.
-
-    An optimiser's first step imports what every later one uses, 150 MB of it: that is done before.
-    """
-    weight = torch.zeros(1, requires_grad=True)
-    adam = torch.optim.Adam([weight])
-    weight.sum().backward()
-    adam.step()
+    """The bytes in use now, or 0 if the system does not say; the peak so far is forgotten."""
     with suppress(OSError):  # where that is not allowed the peak counts from the start of the process
         Path("/proc/self/clear_refs").write_text("5")
     return memory("VmRSS")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.workers.feed import Reconstruct, Task, mapped, serve
-from monosema.dictionaries import TrainConfig, parse_spec
+from monosema.dictionaries import Dictionary, TrainConfig, parse_spec
 from monosema.dictionaries import train as train_dictionaries
 
 SITE = "resid_post.0"
@@ -34,10 +34,10 @@ class Fed:
     batches do: the last one comes again, for a step at a learning rate that has all but fallen to zero.
     """
 
-    def __init__(self, task: Task, fed: Iterator[Tensor]) -> None:
-        self.fed, self.rows, self.passes = fed, mapped(task.rows, task.d_in), 0
-        self.widths: Mapping[str, int] = {SITE: task.d_in}
-        self.n_rows, self.fingerprint = len(self.rows), "benchmark"
+    def __init__(self, rows: Tensor, fed: Iterator[Tensor]) -> None:
+        self.fed, self.rows, self.passes = fed, rows, 0
+        self.widths: Mapping[str, int] = {SITE: rows.shape[1]}
+        self.n_rows, self.fingerprint = len(rows), "benchmark"
 
     def batches(self, batch_size: int, seed: int, start: int = 0) -> Iterator[Rows]:
         del seed, start  # every contender sees the rows in the order of the file
@@ -47,13 +47,19 @@ class Fed:
         yield batch
 
 
+def rehearse() -> None:
+    """A training on next to nothing: kernels are compiled, or loaded, when they are first used."""
+    rows = torch.randn(64, 8, generator=torch.Generator().manual_seed(0))
+    for spec in ("topk,k=2", "batchtopk,k=2", "l1", "jumprelu,target=2"):
+        trained(f"{spec},n_features=16", Fed(rows, iter(rows.split(32))), TrainConfig(rows=64, batch_size=32))
+
+
 def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
-    line = task.settings["spec"].replace("{k}", str(task.k))
-    spec = parse_spec(f"{line},lr={task.settings['lr']},n_features={task.n_features}", (SITE,), (SITE,))
     rows = (task.steps + 1) * task.batch  # one more than is fed: the last step is followed by a question
     config = TrainConfig(rows=rows, batch_size=task.batch, seed=task.seed, checkpoint_seconds=NEVER)
-    with tempfile.TemporaryDirectory() as out:
-        dictionary = train_dictionaries(Fed(task, batches), [spec], config, Path(out)).dictionaries[spec.name]
+    line = task.settings["spec"].replace("{k}", str(task.k))
+    line = f"{line},lr={task.settings['lr']},n_features={task.n_features}"
+    dictionary = trained(line, Fed(mapped(task.rows, task.d_in), batches), config)
 
     def reconstruct(x: Tensor) -> tuple[Tensor, Tensor]:
         codes = dictionary.encode(x)
@@ -62,5 +68,11 @@ def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
     return reconstruct
 
 
+def trained(line: str, source: Fed, config: TrainConfig) -> Dictionary:
+    spec = parse_spec(line, (SITE,), (SITE,))
+    with tempfile.TemporaryDirectory() as out:
+        return train_dictionaries(source, [spec], config, Path(out)).dictionaries[spec.name]
+
+
 if __name__ == "__main__":
-    serve(train)
+    serve(train, rehearse)
