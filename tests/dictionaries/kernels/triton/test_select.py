@@ -104,9 +104,9 @@ def test_rows_whose_floor_is_too_high_are_done_again(select: Select):
 
 
 def test_a_pair_that_bfloat16_confuses(select: Select):
-    # bfloat16 knows 1 and 1 + 2^-7: 1.0040 becomes 1.0078, and 1.0038 becomes 1, to which .00195 is added.
+    # bfloat16 holds 1.0078125 but makes 1.0038 a 1, whether it rounds or cuts off; then .0049 is added to it.
     x, W = torch.ones(1, 2), torch.zeros(64, 2)
-    W[10], W[20] = torch.tensor([1.0040, 0.0]), torch.tensor([1.0038, 0.001953125])
+    W[10], W[20] = torch.tensor([1.0078125, 0.0]), torch.tensor([1.0038, 0.0048828125])
     assert (x.bfloat16().float() @ W.bfloat16().float().T).argmax(1).tolist() == [10]
     codes, redone = select(Wish("topk", 64, 64, 1), x, W, torch.zeros(64), 1)
     assert codes.indices.tolist() == [20]
