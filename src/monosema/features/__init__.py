@@ -3,6 +3,7 @@
     dictionary, model, tokens    --sample--> FeatureSample (frozen rows, JSON both ways)
     sample, its control's        --readability--> Finding
     all dictionaries of a run    --study--> FeatureStudy: all of that, as features.json holds it
+    every feature                --build--> a folder of Parquet files a dictionary, with effects on the loss
 
 Computes rows, never pages. Names are resolved when first used, so that reading rows costs no import
 of torch.
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     from monosema.features.studying import study as study
     from monosema.features.summary import foresight as foresight
     from monosema.features.summary import readability as readability
+    from monosema.features.tables.building import build as build
+    from monosema.features.tables.config import BuildConfig as BuildConfig
 
 _HOMES = {
+    "BuildConfig": "tables.config",
     "Context": "rows",
     "Detector": "rows",
     "FeatureRow": "rows",
@@ -43,6 +47,7 @@ _HOMES = {
     "Stratum": "rows",
     "StudiedDictionary": "rows",
     "TopToken": "rows",
+    "build": "tables.building",
     "foresight": "summary",
     "readability": "summary",
     "sample": "sampling",
@@ -51,6 +56,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "BuildConfig",
     "Context",
     "Detector",
     "FeatureRow",
@@ -63,6 +69,7 @@ __all__ = [
     "Stratum",
     "StudiedDictionary",
     "TopToken",
+    "build",
     "foresight",
     "readability",
     "sample",

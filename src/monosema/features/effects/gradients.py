@@ -55,7 +55,7 @@ def sensitivity(model: Model, blocks: Blocks, reads: Sequence[str], writes: Sequ
     with torch.enable_grad():
         found = model.run(tokens, read=list(dict.fromkeys([*reads, final])), edits=edits)
     losses, slope = _at_the_end(model, found[final].detach(), tokens, counted_tokens(blocks).to(model.device))
-    given = torch.autograd.grad(found[final], list(offsets.values()), slope)
+    given = torch.autograd.grad(found[final], list(offsets.values()), slope) if offsets else ()
     usable = blocks.usable.cpu()
     part = Part(
         torch.arange(len(usable)),

@@ -128,9 +128,12 @@ class Scene:
         acts: Float[Tensor, "pair seq"],
         directions: Float[Tensor, "pair d_out"],
     ) -> Float[Tensor, "pair seq d_model"]:
-        """The last residual stream of some blocks when acts * directions is taken off what is written."""
-        kept = self.found[self.route.start or self.route.final]
-        return self.route.without(self.tokens[block], kept[block], acts, directions)
+        """The last residual stream of some blocks when acts * directions is taken off what is written.
+
+        `seq` may be shorter than the blocks: what comes later changes nothing.
+        """
+        kept, seq = self.found[self.route.start or self.route.final], acts.shape[1]
+        return self.route.without(self.tokens[block, :seq], kept[block, :seq], acts, directions)
 
     def reached(self, block: Int64[Tensor, "pair"], acts: Float[Tensor, "pair seq"]) -> Bool[Tensor, "pair seq"]:
         """Counted tokens behind the first position with an activation: no other can change."""
@@ -156,11 +159,12 @@ class Scene:
         acts: Float[Tensor, "pair seq"],
         directions: Float[Tensor, "pair d_model"],
         readout: Readout | None = None,
+        wanted: Bool[Tensor, "pair seq"] | None = None,
     ) -> Float[Tensor, "pair seq"]:
         """The same when acts * directions is taken off the last residual stream, at the position that
-        foretells the token and nowhere else."""
-        tokens = self.tokens[block]
-        wanted = self.counted[block] & (acts.roll(1, 1) != 0)
+        foretells the token and nowhere else; only of `wanted` tokens, if that is given."""
+        tokens, counted = self.tokens[block], self.counted[block, : acts.shape[1]]
+        wanted = (counted if wanted is None else counted & wanted) & (acts.roll(1, 1) != 0)
         pairs, places = wanted.nonzero(as_tuple=True)
         rows = self.final[block[pairs], places - 1]
         removed = acts[pairs, places - 1].unsqueeze(1) * directions[pairs]

@@ -1,0 +1,153 @@
+"""The text of a table: which blocks of the corpus are in it, whose they are, and how they read.
+
+    pos = block * context + position        block counts the blocks of the table, not of the corpus
+
+tokens.safetensors, documents.parquet, text.parquet (each token alone), contexts.parquet (each token
+as it reads in its block: joined, the texts of a block are the block's own text).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64
+from torch import Tensor
+
+from monosema.core.errors import DataError
+from monosema.core.runs import replacing
+from monosema.corpus.blocks import TokenBlocks
+from monosema.features.effects.subjects import counted_tokens
+from monosema.features.reading import Tokenizer, Tokens, chosen_blocks
+from monosema.features.tables.database import Database, lists, rows_of
+
+
+@dataclass(frozen=True)
+class TableText:
+    """Every block of the table, in memory: 25 bytes a token.
+
+    documents   the table's own numbers, in order of appearance; -1 at padding
+    names       of the documents
+    counted     tokens whose loss counts (see `counted_tokens`)
+    """
+
+    tokens: Int64[Tensor, "block seq"]
+    documents: Int64[Tensor, "block seq"]
+    usable: Bool[Tensor, "block seq"]
+    counted: Bool[Tensor, "block seq"]
+    names: tuple[str, ...]
+    d_vocab: int
+    fingerprint: str
+
+    @staticmethod
+    def of(corpus: Tokens, max_tokens: int) -> "TableText":
+        """The text of a table of at most `max_tokens` positions. Raises DataError when no token is usable."""
+        read = [corpus.blocks(i, i + 1) for i in chosen_blocks(corpus, max_tokens)]
+        tokens, documents, usable = (torch.cat([getattr(b, name) for b in read]) for name in _PARTS)
+        if not bool(usable.any()):
+            raise DataError("there is no usable token to make a table of: the corpus holds only BOS and padding")
+        present = documents[documents >= 0].unique()
+        own = torch.where(documents >= 0, torch.searchsorted(present, documents), -1)
+        names = tuple(corpus.document_name(i) for i in present.tolist())
+        counted = counted_tokens(TokenBlocks(tokens, own, usable))
+        return TableText(tokens, own, usable, counted, names, corpus.d_vocab, corpus.fingerprint)
+
+    @property
+    def n_blocks(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def context(self) -> int:
+        return self.tokens.shape[1]
+
+    @property
+    def n_tokens(self) -> int:
+        """Usable tokens."""
+        return int(self.usable.sum())
+
+    def blocks(self, start: int, stop: int) -> TokenBlocks:
+        """Some of the blocks."""
+        return TokenBlocks(self.tokens[start:stop], self.documents[start:stop], self.usable[start:stop])
+
+    def taken(self, numbers: Int64[Tensor, "batch"]) -> TokenBlocks:
+        """The blocks of these numbers."""
+        return TokenBlocks(self.tokens[numbers], self.documents[numbers], self.usable[numbers])
+
+    def stretches(self) -> tuple[np.ndarray, np.ndarray]:
+        """(first, stop): around each position the usable ones of its document in its block, without a gap."""
+        own = np.where(self.usable.numpy(), self.documents.numpy(), -1)
+        edge = np.ones(own.shape, dtype=bool)
+        edge[:, 1:] = own[:, 1:] != own[:, :-1]
+        starts = edge.ravel().nonzero()[0]
+        which = edge.ravel().cumsum() - 1
+        return starts[which], np.append(starts[1:], own.size)[which]
+
+
+_PARTS = ("tokens", "documents", "usable")
+
+
+class Reading:
+    """Every token as it reads in its block, in as little memory as the text itself: whole blocks, and where
+    each token ends. The texts of a block, joined, are the block's own text; a character that is spread
+    over several tokens is at the last of them, and the others are ''."""
+
+    def __init__(self, text: TableText, tokenizer: Tokenizer) -> None:
+        self.joined: list[str] = []
+        self.cuts = np.zeros((text.n_blocks, text.context + 1), dtype=np.uint32)
+        for block, ids in enumerate(text.tokens.tolist()):
+            parts = tokenizer.token_texts(ids)
+            self.joined.append("".join(parts))
+            np.cumsum([len(part) for part in parts], out=self.cuts[block, 1:])
+
+    def texts(self, block: int, start: int, stop: int) -> list[str]:
+        """Those of the tokens start .. stop - 1 of a block."""
+        joined, cuts = self.joined[block], self.cuts[block, start : stop + 1].tolist()
+        return [joined[a:b] for a, b in pairwise(cuts)]
+
+
+BLOCKS_AT_ONCE = 4096
+
+
+def write_text(text: TableText, words: Sequence[str], reading: Reading, folder: Path, database: Database) -> None:
+    """Write the four files. `words` are the tokens of the vocabulary alone."""
+    from safetensors.torch import save_file
+
+    mask = torch.where(text.documents < 0, 2, torch.where(text.usable, 0, 1)).to(torch.uint8)
+    with replacing(folder / "tokens.safetensors") as temporary:
+        save_file({"ids": text.tokens.int(), "document": text.documents.int(), "mask": mask}, temporary)
+    _write_contexts(text, reading, folder, database)
+    given = {"token": np.arange(len(words), dtype=np.uint32), "text": np.array(words, dtype=object)}
+    database.write(folder / "text.parquet", "SELECT token, text::VARCHAR AS text FROM given", given)
+    first = np.full(len(text.names), -1)
+    own = text.documents.numpy().ravel()
+    present, at = np.unique(own, return_index=True)
+    first[present[present >= 0]] = at[present >= 0]
+    n_tokens = np.bincount(text.documents[text.usable].numpy(), minlength=len(text.names))
+    documents = {
+        "document": np.arange(len(text.names), dtype=np.uint32),
+        "name": np.array(text.names, dtype=object),
+        "start_pos": first.astype(np.uint64),
+        "n_tokens": n_tokens.astype(np.uint32),
+    }
+    query = "SELECT document, name::VARCHAR AS name, start_pos, n_tokens FROM given"
+    database.write(folder / "documents.parquet", query, documents)
+
+
+def _write_contexts(text: TableText, reading: Reading, folder: Path, database: Database) -> None:
+    parts = []
+    for first in range(0, text.n_blocks, BLOCKS_AT_ONCE):
+        blocks = range(first, min(first + BLOCKS_AT_ONCE, text.n_blocks))
+        rows = lists([reading.texts(block, 0, text.context) for block in blocks])
+        parts.append(folder / ".work" / f"contexts-{first:08d}.parquet")
+        given = {"block": np.array(blocks, dtype=np.uint32), "texts": rows}
+        database.write(parts[-1], "SELECT block, texts::VARCHAR[] AS texts FROM given", given)
+    database.write(folder / "contexts.parquet", f"SELECT * FROM {rows_of(parts)}")
+
+
+def vocabulary(text: TableText, tokenizer: Tokenizer) -> list[str]:
+    """Every token in the middle of a text, since some tokenizers drop a space at the beginning; a piece
+    of a character shows as U+FFFD."""
+    before = tokenizer.encode(["a"])[0]
+    return [tokenizer.token_texts([*before, token])[-1] for token in range(text.d_vocab)]
