@@ -101,6 +101,7 @@ def _effects(world: "World", features: np.ndarray, at: np.ndarray, own: np.ndarr
     both = [pa.ListArray.from_arrays(offsets, pa.array(np.round(v, 4).astype(np.float32))) for v in (total, direct)]
     with_, without = rng.random(len(at)), rng.random(len(at))
     tokens, deltas = rng.integers(world.made.n_vocab, size=6 * len(at)), rng.random(6 * len(at))
+    deltas[3 * len(at) :] *= -1
     fields = [pa.array(tokens.astype(np.uint32)), pa.array(deltas.astype(np.float32))]
     pairs = pa.StructArray.from_arrays(fields, ["token", "delta"])
     threes = np.arange(0, 3 * len(at) + 1, 3, dtype=np.int32)

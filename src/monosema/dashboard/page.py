@@ -52,14 +52,14 @@ def report(data: ReportData) -> str:
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_finalized,
+        finalize=shown_text,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    style, script = asset("theme.css") + asset("report.css"), asset("report.js")
     shown = [(section, section.view(data)) for section in SECTIONS]
     return environment.get_template("page.html").render(
-        title=data.title, facts=data.facts, sections=shown, style=style, script=script, policy=_policy(script)
+        title=data.title, facts=data.facts, sections=shown, style=style, script=script, policy=policy(script)
     )
 
 
@@ -68,15 +68,17 @@ def write_report(path: Path, data: ReportData) -> None:
     write_text(path, report(data))
 
 
-def _finalized(value: Any) -> Any:
+def shown_text(value: Any) -> Any:
     """What a template prints: any text in its visible form (ours are already, names and facts need not be)."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _asset(name: str) -> Markup:
+def asset(name: str) -> Markup:
+    """A style sheet or script of the package, as it is."""
     return Markup((HERE / "assets" / name).read_text(encoding="utf-8"))
 
 
-def _policy(script: str) -> str:
+def policy(script: str) -> str:
+    """What the browser may do with a page whose only script this is: run it, and fetch nothing."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:"

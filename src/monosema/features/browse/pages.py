@@ -60,4 +60,5 @@ def placed(column: Column, low: float, high: float, knee: float, n_cells: int) -
     else:
         bent, ends = value, f"({low!r}, {high!r})"
     first, last = ends[1:-1].split(", ")
-    return f"least(floor(({bent} - {first}) / nullif({last} - {first}, 0) * {n_cells}), {n_cells - 1})::INTEGER"
+    cell = f"least(floor(({bent} - {first}) / ({last} - {first}) * {n_cells}), {n_cells - 1})::INTEGER"
+    return f"CASE WHEN {bent} IS NOT NULL THEN {cell} END"

@@ -144,7 +144,7 @@ class FeatureDetail:
 
 @dataclass(frozen=True)
 class Changed:
-    """A token and how much its probability changes when the feature is removed."""
+    """A token and how much its probability rises when the feature is removed."""
 
     token: int
     text: str
@@ -182,8 +182,8 @@ class Example:
 
 @dataclass(frozen=True)
 class ExampleGroup:
-    """Examples of one kind. Intervals and quantiles say their bounds, their share of the firing tokens and
-    of the summed activation; the others have None there."""
+    """Examples of one kind, the bounds of the activations they were drawn from, and for which share of the
+    firing tokens and of the summed activation they stand."""
 
     name: str
     low: float | None

@@ -1,0 +1,101 @@
+"""One HTML file with everything of the features in it: opens anywhere, offline, and fetches nothing.
+
+Each CHUNK of features is a block of text that the page unpacks (DecompressionStream) when one of them is
+opened; the list of all is unpacked at once. The page's policy lets its one script run and nothing else.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from monosema.core.runs import write_text
+from monosema.dashboard.exports.packing import Columns, Vocabulary, packed
+from monosema.dashboard.exports.selection import Selection
+from monosema.dashboard.facts import effects, stats, tokens
+from monosema.dashboard.measures import importance, state, state_in_words, top_token
+from monosema.dashboard.numbers import count, percent
+from monosema.dashboard.page import asset, policy
+from monosema.dashboard.rendering import environment
+from monosema.dashboard.text import visible
+from monosema.dashboard.windows import heading
+from monosema.features.browse.rows import ExampleGroup, FeatureDetail, FeatureRow
+
+CHUNK = 32
+
+
+def write_single(path: Path, selection: Selection) -> None:
+    """Write the page to `path`, whole or not at all."""
+    write_text(path, page(selection))
+
+
+def page(selection: Selection) -> str:
+    """The page as HTML; the same table, labels and query give the same text."""
+    manifest, vocabulary = selection.table.manifest, Vocabulary()
+    chunks = [Markup(text) for text in _chunks(selection, vocabulary)]
+    rows = selection.table.rows(selection.features)
+    index = {"chunk": CHUNK, "rows": [_listed(row, selection.labels.get(row.feature, "")) for row in rows]}
+    style, script = asset("theme.css") + asset("browser.css") + asset("single.css"), asset("single.js")
+    return (
+        environment()
+        .get_template("browser/single.html")
+        .render(
+            name=manifest.dictionary,
+            about=f"{count(len(rows))} of {count(manifest.n_features)} features, {manifest.architecture} at "
+            f"{' + '.join(manifest.reads)}, {count(manifest.n_tokens)} tokens",
+            policy=policy(script),
+            style=style,
+            script=script,
+            chunks=chunks,
+            index=Markup(packed(index)),
+            vocabulary=Markup(packed([visible(text) for text in vocabulary.texts()])),
+        )
+    )
+
+
+def _chunks(selection: Selection, vocabulary: Vocabulary) -> Iterator[str]:
+    """Blocks of CHUNK features, in the order of the selection."""
+    for first in range(0, len(selection.features), CHUNK):
+        part = Selection(selection.table, selection.features[first : first + CHUNK], selection.labels, selection.query)
+        columns = Columns(vocabulary)
+        facts = [_facts(selection, detail, groups, columns) for detail, groups in part.each()]
+        yield packed(facts, columns.bytes())
+
+
+def _listed(row: FeatureRow, label: str) -> list[Any]:
+    """What the list says of a feature: number, words, whether they are a label, token, frequency, importance, state."""
+    amount = importance(row)
+    words = label or row.floor_text
+    return [
+        row.feature,
+        visible(words),
+        int(bool(label)),
+        top_token(row),
+        percent(row.frequency),
+        amount.value,
+        state(row),
+    ]
+
+
+def _facts(
+    selection: Selection, detail: FeatureDetail, groups: tuple[ExampleGroup, ...], columns: Columns
+) -> dict[str, Any]:
+    row = detail.row
+    return {
+        "says": state_in_words(row, selection.table.manifest.n_tokens),
+        "stats": stats(row),
+        "effects": [
+            [e["name"], e["value"], e["error"], e["note"], e["css"]]
+            for e in effects(row, selection.table.manifest.effects)
+        ],
+        "acts": [] if detail.acts is None else [list(detail.acts.counts), detail.acts.low, detail.acts.high],
+        "positions": list(detail.by_position),
+        "logits": [
+            [[t["text"], t["effect"], t["share"]] for t in tokens(side)]
+            for side in (detail.top_logits, detail.bottom_logits)
+        ],
+        "near": [[n.kind, n.dictionary, n.feature, round(n.value, 2)] for n in detail.neighbours],
+        "groups": [heading(group) for group in groups],
+        **columns.add(groups, row.max_act),
+    }

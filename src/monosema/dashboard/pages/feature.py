@@ -1,0 +1,119 @@
+"""One feature: what it fires on, what it does, and how sure that is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monosema.dashboard.charts import bars
+from monosema.dashboard.facts import effects, histogram, stats, tokens
+from monosema.dashboard.measures import state, state_in_words, top_token
+from monosema.dashboard.numbers import percent, short
+from monosema.dashboard.pages.asking import Asked, address
+from monosema.dashboard.windows import line_groups
+from monosema.features.browse.query import Query
+from monosema.features.browse.rows import ExampleGroup, FeatureDetail, Neighbour
+from monosema.features.labels import Label
+
+KINDS = {
+    "decoder": "Decoder cosine",
+    "encoder": "Encoder cosine",
+    "coactivation": "Fires together",
+    "logit": "Logit cosine",
+}
+
+
+@dataclass(frozen=True)
+class OneFeature:
+    """A feature with its examples, what people say of it, and who stands beside it in the list it came from."""
+
+    detail: FeatureDetail
+    groups: tuple[ExampleGroup, ...]
+    labels: tuple[Label, ...]
+    lists: tuple[str, ...]
+    previous: int | None
+    following: int | None
+
+
+def rows(asked: Asked) -> OneFeature:
+    """The feature that the address ends in; its query is that of the list it was opened from."""
+    place, number = asked.place, asked.number
+    query = Query.from_pairs(asked.given)
+    detail = place.table.feature(number)
+    order = place.table.matching(query, place.current())
+    at = order.index(number) if number in order else None
+    return OneFeature(
+        detail=detail,
+        groups=place.table.examples(number),
+        labels=place.labels.of_feature(place.dictionary, place.table.manifest.dictionary_fingerprint, number),
+        lists=tuple(name for name, members in place.labels.lists(place.dictionary).items() if number in members),
+        previous=order[at - 1] if at else None,
+        following=order[at + 1] if at is not None and at + 1 < len(order) else None,
+    )
+
+
+def view(found: OneFeature, asked: Asked) -> Mapping[str, Any]:
+    """The feature as the template shows it."""
+    row, place, manifest = found.detail.row, asked.place, asked.place.table.manifest
+    back = Query.from_pairs(asked.given).to_url()
+
+    def to(number: int | None) -> str:
+        return "" if number is None else f"{address(place, f'feature/{number}')}{'?' * bool(back)}{back}"
+
+    return {
+        "row": row,
+        "state": state(row),
+        "state_in_words": state_in_words(row, manifest.n_tokens),
+        "label": next((label.label for label in found.labels if label.label), ""),
+        "labels": found.labels,
+        "lists": found.lists,
+        "top_token": top_token(row),
+        "top_share": percent(row.top_token_share or 0),
+        "stats": stats(row),
+        "effects": effects(row, manifest.effects),
+        "groups": line_groups(found.groups, row.max_act),
+        "examples_missing": not place.table.has("examples"),
+        "no_effects": not place.table.has("effects"),
+        "document": lambda line: address(place, f"document/{line.document}", at=line.pos, feature=row.feature),
+        "acts": histogram(found.detail.acts, f"activations from {short(row.mean_act or 0)} on average"),
+        "positions": None
+        if row.is_dead or not found.detail.by_position
+        else bars(found.detail.by_position, 236, 34, "firings by position in the block"),
+        "logits": histogram(found.detail.logits, "logit effects of all tokens"),
+        "promoted": tokens(found.detail.top_logits),
+        "suppressed": tokens(found.detail.bottom_logits),
+        "neighbours": _neighbours(asked, found.detail.neighbours),
+        "previous": to(found.previous),
+        "following": to(found.following),
+        "list_url": f"{address(place, 'features')}{'?' * bool(back)}{back}",
+        "post": address(place, f"feature/{row.feature}/label"),
+        "back": back,
+    }
+
+
+def _neighbours(asked: Asked, found: tuple[Neighbour, ...]) -> list[dict[str, Any]]:
+    """Groups of neighbours; a link where the other dictionary is one of this run's."""
+    here = {dictionary for run, dictionary in asked.library.names() if run == asked.place.run}
+    labels = asked.place.current()
+    grouped: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for near in found:
+        known = not near.dictionary or near.dictionary in here
+        place = (
+            asked.place
+            if not near.dictionary
+            else asked.library.place(asked.place.run, near.dictionary)
+            if known
+            else None
+        )
+        own = labels.get(near.feature, "") if not near.dictionary else ""
+        grouped.setdefault((near.dictionary, near.kind), []).append(
+            {
+                "feature": str(near.feature),
+                "url": address(place, f"feature/{near.feature}") if place else "",
+                "value": f"{near.value:.2f}",
+                "says": own or near.floor_text,
+            }
+        )
+    return [
+        {"title": KINDS.get(kind, kind), "of": dictionary, "members": members}
+        for (dictionary, kind), members in grouped.items()
+    ]
