@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OPTIONAL = {"pyarrow": "read by corpus.tables when there is an Arrow file, with a message when it is missing"}
+OPTIONAL = {
+    "pyarrow": "read by corpus.tables when there is an Arrow file, with a message when it is missing",
+    "triton": "the kernels for CUDA, imported when they are chosen; torch for CUDA brings it",
+}
 NUMERICS = {"torch", "numpy", "transformers", "tokenizers", "safetensors", "duckdb", "jaxtyping", "scipy"}
 LIGHT_CORE = ["config", "errors", "findings", "fingerprints", "progress", "runs", "seeding", "sites"]
 

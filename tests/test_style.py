@@ -57,6 +57,11 @@ def n_parameters(function: Function) -> int:
     return sum(argument.arg not in ("self", "cls") for argument in arguments)
 
 
+def is_machine_code(function: Function) -> bool:
+    """Whether it is compiled for a processor or a GPU: such a loop takes arrays and numbers, never an object."""
+    return any(ast.unparse(decorator) in ("compiled", "triton.jit") for decorator in function.decorator_list)
+
+
 def configs(path: Path) -> Iterator[tuple[ast.ClassDef, str]]:
     """Dataclasses named for settings, with their decorator."""
     for node in ast.walk(tree(path)):
@@ -76,7 +81,7 @@ def over_the_limits() -> Iterator[tuple[str, str]]:
         for f in functions(path):
             if body_lines(f) > BODY_LINES:
                 yield f"{relative(path)}::{f.name}", f"{body_lines(f)} lines: name its steps"
-            if n_parameters(f) > PARAMETERS:
+            if n_parameters(f) > PARAMETERS and not is_machine_code(f):
                 yield f"{relative(path)}::{f.name}", f"{n_parameters(f)} parameters: which of them are one thing?"
         for config, _ in configs(path):
             fields = sum(isinstance(item, ast.AnnAssign) for item in config.body)

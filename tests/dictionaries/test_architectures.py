@@ -22,6 +22,7 @@ from monosema.dictionaries import (
     load,
     save,
 )
+from monosema.dictionaries.architecture import bias_for
 from monosema.dictionaries.batchtopk import BatchTopK
 from monosema.dictionaries.table import architecture
 from monosema.dictionaries.weights import initial
@@ -196,7 +197,7 @@ LOSSES: list[tuple[str, Any, Callable[..., torch.Tensor]]] = [
     ("l1", L1Config(N, penalty=0.7), dense_l1),
     ("l1", L1Config(N, penalty=0.7, tied=True), dense_l1),
     ("gated", GatedConfig(N, penalty=0.7), dense_gated),
-    ("jumprelu", JumpReLUConfig(N, target=3.0, penalty=0.5, threshold=0.4, bandwidth=0.3), dense_jumprelu),
+    ("jumprelu", JumpReLUConfig(N, target=3.0, penalty=0.5, bandwidth=0.3), dense_jumprelu),
 ]
 
 
@@ -255,3 +256,11 @@ def test_a_feature_that_fires_now_is_not_dead():
     dead = Moment(1.0, torch.full((N,), 10_000)).dead(codes, 100)
     assert bool((dead == (codes.counts() == 0)).all())
     assert not bool(Moment(1.0, torch.zeros(N, dtype=torch.int64)).dead(codes, B + 1).any())
+
+
+@pytest.mark.parametrize(
+    ("l0", "n", "expected"), [(32.0, 64, 0.0), (32.0, 1408, -2.0), (100.0, 74074, -3.0)]
+)
+def test_the_first_bias_lets_about_that_many_fire(l0: float, n: int, expected: float):
+    # A standard normal variable passes 2 with probability .0228 and 3 with .00135: 32 of 1,408, 100 of 74,074.
+    assert bias_for(l0, n) == pytest.approx(expected, abs=0.01)

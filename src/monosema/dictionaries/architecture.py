@@ -12,12 +12,16 @@ import abc
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import squared_error
 from monosema.dictionaries.weights import Weights
+
+FIRST_L0 = 32.0
+"""Features a row that a ReLU starts with: few of a wide dictionary's, so that no step costs what a dense one does."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class Architecture(abc.ABC):
         del n_features
         return {}
 
+    def first_bias(self, n_features: int) -> float:
+        """What b_enc starts at, for inputs of unit variance around the centre."""
+        del n_features
+        return 0.0
+
     def inference_extra(self, statistics: dict[str, float], n_features: int) -> dict[str, Tensor]:
         """Tensors that inference needs and training does not train, from the running statistics."""
         del statistics, n_features
@@ -94,6 +103,13 @@ def mse(
     gradient: the reconstruction less `y`)."""
     total, error = squared_error(codes, weights.W_dec, weights.b_dec, y)
     return total / y.numel(), error
+
+
+def bias_for(l0: float, n_features: int) -> float:
+    """The bias under which about `l0` features fire on a row before training, where no more than half of
+    all would without one: a random direction sees unit variance as a standard normal variable."""
+    share = torch.tensor(min(0.5, l0 / n_features), dtype=torch.float64)
+    return float(torch.special.ndtri(share))
 
 
 def warmed(progress: float, fraction: float) -> float:

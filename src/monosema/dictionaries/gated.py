@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require_range
-from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
+from monosema.dictionaries.architecture import FIRST_L0, Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above, squared_error
 from monosema.dictionaries.weights import Weights
@@ -48,6 +48,9 @@ class Gated(Architecture):
 
     def extra(self, n_features: int) -> dict[str, Tensor]:
         return {"r_mag": torch.zeros(n_features), "b_mag": torch.zeros(n_features)}
+
+    def first_bias(self, n_features: int) -> float:
+        return bias_for(FIRST_L0, n_features)
 
     def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
         codes = select_above(weights.encoder_input(x), weights.W_enc, weights.b_enc)

@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require_range
-from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
+from monosema.dictionaries.architecture import Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above
@@ -28,13 +28,14 @@ from monosema.dictionaries.weights import Weights
 
 @dataclass(frozen=True)
 class JumpReLUConfig:
-    """target: L0 to settle at. penalty rises from 0 over `warmup` of the run. threshold: where all begin."""
+    """target: L0 to settle at. penalty rises from 0 over `warmup` of the run. first: L0 before
+    training, as a multiple of the target; it sets where all thresholds begin."""
 
     n_features: int = 4096
     target: float = 32.0
     penalty: float = 1.0
     warmup: float = 0.2
-    threshold: float = 1.5
+    first: float = 2.0
     bandwidth: float = 1.0
 
     def __post_init__(self) -> None:
@@ -42,7 +43,7 @@ class JumpReLUConfig:
         require_range("target", self.target, 0, self.n_features, open_low=True)
         require_range("penalty", self.penalty, 0)
         require_range("warmup", self.warmup, 0, 1)
-        require_range("threshold", self.threshold, 0)
+        require_range("first", self.first, 0, open_low=True)
         require_range("bandwidth", self.bandwidth, 0, open_low=True)
 
 
@@ -57,7 +58,8 @@ class JumpReLU(Architecture):
         self.config = config
 
     def extra(self, n_features: int) -> dict[str, Tensor]:
-        return {"threshold": torch.full((n_features,), self.config.threshold)}
+        start = -bias_for(self.config.first * self.config.target, n_features)
+        return {"threshold": torch.full((n_features,), start)}
 
     def project(self, weights: Weights) -> None:
         weights.extra["threshold"].data.clamp_(min=0)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require, require_range
-from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse, warmed
+from monosema.dictionaries.architecture import FIRST_L0, Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above
 from monosema.dictionaries.weights import Weights
@@ -54,6 +54,9 @@ class L1(Architecture):
 
     def __init__(self, config: L1Config) -> None:
         self.config = config
+
+    def first_bias(self, n_features: int) -> float:
+        return bias_for(FIRST_L0, n_features)
 
     def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
         return select_above(weights.encoder_input(x), weights.W_enc, weights.b_enc)

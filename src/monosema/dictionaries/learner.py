@@ -54,6 +54,7 @@ class Learner:
         centred = spec.reads == spec.writes
         weights = initial(spec.config.n_features, mean_in, mean_out, centred=centred, tied=tied, generator=random)
         weights.extra.update(self.rule.extra(spec.config.n_features))
+        weights.b_enc.add_(self.rule.first_bias(spec.config.n_features))
         ready = {name: t.to(self.device).requires_grad_() for name, t in weights.named().items()}
         return weights.replaced(ready)
 

@@ -5,7 +5,7 @@ import torch
 
 from monosema.core.errors import ConfigError
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import compiled, scan, select, select_above, select_batch_topk, select_topk
+from monosema.dictionaries.kernels import batch, compiled, scan, select_above, select_batch_topk, select_topk
 from monosema.dictionaries.kernels.backends import backend_name
 from monosema.dictionaries.kernels.plain import halved
 from tests.dictionaries.kernels.conftest import B, N, Problem, close
@@ -42,7 +42,7 @@ def test_batch_topk_is_the_largest_of_the_batch(
     problem: Problem, total: int, sample: int, monkeypatch: pytest.MonkeyPatch
 ):
     # One sampled row gives a floor far too high: the fallback must still be exact.
-    monkeypatch.setattr(select, "SAMPLE_ROWS", sample)
+    monkeypatch.setattr(batch, "SAMPLE_ROWS", sample)
     codes = select_batch_topk(problem["x"], problem["W_enc"], problem["b_enc"], total)
     flat = dense_pre(problem).view(1, -1)
     close(codes.dense(), largest(flat, total).view(B, N))
@@ -85,6 +85,12 @@ def test_nothing_fires_where_nothing_is_positive(dtype: torch.dtype):
     x, W, b = (t.to(dtype) for t in (torch.ones(4, 2), -torch.ones(9, 2), torch.zeros(9)))
     for codes in (select_topk(x, W, b, 3), select_batch_topk(x, W, b, 10), select_above(x, W, b)):
         assert codes.l0().tolist() == [0, 0, 0, 0]
+
+
+def test_no_rows_have_no_codes(dtype: torch.dtype):
+    x, W, b = torch.zeros(0, 2, dtype=dtype), torch.ones(9, 2, dtype=dtype), torch.zeros(9, dtype=dtype)
+    for codes in (select_topk(x, W, b, 3), select_batch_topk(x, W, b, 10), select_above(x, W, b)):
+        assert len(codes) == 0 and len(codes.values) == 0
 
 
 @pytest.mark.parametrize("backend", ["plain", "compiled"])

@@ -7,6 +7,7 @@ from torch.nn.functional import embedding_bag
 
 from monosema.dictionaries.codes import SparseCodes, offsets_of
 from monosema.dictionaries.kernels.adam import AdamStep
+from monosema.dictionaries.kernels.batch import batch_topk
 from monosema.dictionaries.kernels.scan import Scan, best_scan, halved
 
 DENSE_SHARE = 1 / 12
@@ -54,6 +55,16 @@ def select_above(
         found = found.with_values(found.values + theta[found.indices])
     codes = _scored(scanned, x, W_enc, b_enc, found)
     return codes.where(codes.values > theta[codes.indices])
+
+
+def select_batch_topk(
+    x: Float[Tensor, "batch d_in"],
+    W_enc: Float[Tensor, "n_features d_in"],
+    b_enc: Float[Tensor, "n_features"],
+    total: int,
+) -> SparseCodes:
+    """As `kernels.select_batch_topk`."""
+    return batch_topk(x, W_enc, b_enc, total, select_topk, select_above)
 
 
 def largest_of_rows(codes: SparseCodes, k: int) -> SparseCodes:

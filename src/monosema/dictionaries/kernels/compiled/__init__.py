@@ -12,6 +12,7 @@ from torch import Tensor
 from monosema.dictionaries.codes import SparseCodes, offsets_of
 from monosema.dictionaries.kernels import plain
 from monosema.dictionaries.kernels.adam import AdamStep
+from monosema.dictionaries.kernels.batch import batch_topk
 from monosema.dictionaries.kernels.compiled.loops import halve
 from monosema.dictionaries.kernels.compiled.rows import above_of_rows, largest_of_rows, pack
 from monosema.dictionaries.kernels.compiled.sums import SLICE, residual_rows, slice_rows, sum_features
@@ -26,6 +27,7 @@ __all__ = [
     "products",
     "residual",
     "select_above",
+    "select_batch_topk",
     "select_topk",
     "squared_norm",
     "sum_by_feature",
@@ -77,6 +79,16 @@ def select_above(
             return _exactly_above(x, W_enc, b_enc, theta)
         parts.append(part)
     return SparseCodes.concatenate(parts)
+
+
+def select_batch_topk(
+    x: Float[Tensor, "batch d_in"],
+    W_enc: Float[Tensor, "n_features d_in"],
+    b_enc: Float[Tensor, "n_features"],
+    total: int,
+) -> SparseCodes:
+    """As `kernels.select_batch_topk`."""
+    return batch_topk(x, W_enc, b_enc, total, select_topk, select_above)
 
 
 def _exactly_above(x: Tensor, W_enc: Tensor, b_enc: Tensor, theta: Tensor) -> SparseCodes:

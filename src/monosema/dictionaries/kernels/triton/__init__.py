@@ -13,7 +13,19 @@ Importing this package imports triton. With TRITON_INTERPRET=1 in the environmen
 kernels run on the CPU, slowly, as they are tested.
 """
 
+from monosema.dictionaries.kernels.plain import adam, perpendicular, squared_norm
 from monosema.dictionaries.kernels.triton.select import select_above, select_batch_topk, select_topk
-from monosema.dictionaries.kernels.triton.sums import products, sum_by_feature, sum_by_row
+from monosema.dictionaries.kernels.triton.sums import products, residual, sum_by_feature, sum_by_row
 
-__all__ = ["products", "select_above", "select_batch_topk", "select_topk", "sum_by_feature", "sum_by_row"]
+__all__ = [
+    "adam",
+    "perpendicular",
+    "products",
+    "residual",
+    "select_above",
+    "select_batch_topk",
+    "select_topk",
+    "squared_norm",
+    "sum_by_feature",
+    "sum_by_row",
+]

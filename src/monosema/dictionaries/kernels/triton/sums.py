@@ -158,3 +158,11 @@ def _pair_products(left, right, rows, features, out, nnz, d, ENTRIES: tl.constex
         theirs = tl.load(right + feature[:, None] * d + column[None, :], mask=here, other=0.0)
         total += ours * theirs
     tl.store(out + entry, tl.sum(total, 1), mask=entry < nnz)
+
+
+def residual(
+    codes: SparseCodes, W_dec: Float[Tensor, "n_features d"], b_dec: Float[Tensor, "d"], y: Float[Tensor, "batch d"]
+) -> tuple[Float[Tensor, "batch d"], Float[Tensor, "nnz"]]:
+    """(e, p): e = sum_j values_j W_dec[indices_j] + b_dec - y of each row, and p = <e[row], W_dec[indices]>."""
+    error = sum_by_row(codes, W_dec).add_(b_dec).sub_(y)
+    return error, products(codes, error, W_dec)
