@@ -1,8 +1,7 @@
 """Who runs: a literal table. Settings not named here are the library's own defaults.
 
-`lr` and the penalties are those that came out best (lr) or settled nearest to L0 = k (penalties) at d_in 512,
-n_features 4,096, k 32, on the activations of `activations.synthetic`; benchmarks/RESULTS.md says how they were found.
-`{k}` in a line of ours stands for the k of the run.
+`lr` and the penalties were looked for at d_in 512, n_features 4,096, k 32, on the rows of `activations.synthetic`;
+benchmarks/RESULTS.md says which were tried. `{k}` in a line of ours stands for the k of the run.
 """
 
 import os
@@ -76,8 +75,8 @@ TABLE = (
     Contender("floor_f32", OURS, "floor", None, {"dtype": "float32"}),
     Contender("floor_bf16", OURS, "floor", None, {"dtype": "bfloat16"}),
     ours("topk", 3e-3, "topk,k={k}"),
-    ours("batchtopk", 3e-3, "batchtopk,k={k}"),
-    ours("l1", 3e-3, "l1,penalty=1,resample_rows=32768"),
+    ours("batchtopk", 1e-2, "batchtopk,k={k}"),
+    ours("l1", 3e-3, "l1,penalty=3,resample_rows=32768"),
     ours("jumprelu", 3e-3, "jumprelu,target={k}"),
     ours("gated", 3e-3, "gated"),
     ours("matryoshka", 3e-3, "matryoshka,k={k}"),

@@ -3,13 +3,14 @@
     python benchmarks/harvest.py
 
 bare     the model without its head, made with as many layers as the site needs, run on the same tokens in the
-         same dtype and batches, with transformers' own choice of attention; nothing is read or kept
+         same dtype and batches, with torch's fused attention, as transformers chooses; nothing is read or kept
 harvest  `activations.harvest`: read, checked for outliers and for what is not finite, written to disk
 
 On the embedded language model, and on a GPT-2 of the small size (12 layers, width 768) with random weights: how
 long a forward pass takes does not depend on what the weights are, nor on which tokens it is given.
 """
 
+import copy
 import os
 import sys
 import tempfile
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs as it is, from any folder
 
@@ -25,7 +27,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 import tyro
 from torch import Tensor
-from transformers import AutoModel, GPT2Config, GPT2LMHeadModel
+from transformers import AutoModel, AutoModelForCausalLM, GPT2Config
 
 from benchmarks.rounds import ratios, summary
 from benchmarks.tables import ValueRow, machine, number, table, write_rows
@@ -89,7 +91,7 @@ def subjects(config: HarvestBenchConfig) -> Iterator[Subject]:
     n_layers = int(EMBEDDED_SITE.rpartition(".")[2]) + 1
     yield Subject("embedded", embedded, (EMBEDDED_SITE,), n_layers, config.tokens)
     torch.manual_seed(0)
-    made = GPT2LMHeadModel(GPT2Config(attn_implementation="eager", bos_token_id=0, eos_token_id=0)).eval()
+    made = AutoModelForCausalLM.from_config(GPT2Config(), attn_implementation="eager").eval()
     small = wrap(made.requires_grad_(False), "gpt2-small-sized")
     yield Subject("gpt2_small", small, ("resid_post.5",), 6, config.tokens // 8)
     yield Subject("gpt2_small", small, ("resid_post.3", "resid_post.4", "resid_post.5"), 6, config.tokens // 8)
@@ -132,9 +134,9 @@ def measured(subject: Subject, config: HarvestBenchConfig) -> list[ValueRow]:
 
 def bare_model(subject: Subject) -> torch.nn.Module:
     """As many layers of the same shape, with weights of its own and no head."""
-    shape = subject.model.module.config.to_dict() | {"num_hidden_layers": subject.n_layers, "n_layer": subject.n_layers}
-    shape = {key: value for key, value in shape.items() if not key.startswith("_")}
-    return AutoModel.from_config(type(subject.model.module.config)(**shape)).to(subject.model.dtype).eval()
+    shorter: Any = copy.deepcopy(subject.model.module.config)
+    shorter.num_hidden_layers = subject.n_layers
+    return AutoModel.from_config(shorter, attn_implementation="sdpa").to(subject.model.dtype).eval()
 
 
 @torch.inference_mode()

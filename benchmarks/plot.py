@@ -6,7 +6,7 @@
   a legend of all the names
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -29,7 +29,7 @@ class Panel:
     title: str
     x_title: str
     logarithmic: bool
-    lines: dict[str, Sequence[tuple[float, float]]]
+    lines: Mapping[str, Sequence[tuple[float, float]]]
 
 
 def svg(panels: Sequence[Panel]) -> str:

@@ -18,7 +18,7 @@ def train(task: Task, batches: Iterator[Tensor]) -> None:
     dtype = DTYPES[task.settings["dtype"]]
     W_enc = torch.randn(task.n_features, task.d_in).to(dtype)
     for x in batches:
-        x.to(dtype) @ W_enc.T
+        torch.mm(x.to(dtype), W_enc.T)
 
 
 def nothing() -> None:

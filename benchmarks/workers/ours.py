@@ -42,9 +42,14 @@ class Fed:
     def batches(self, batch_size: int, seed: int, start: int = 0) -> Iterator[Rows]:
         del seed, start  # every contender sees the rows in the order of the file
         self.passes += 1
+        x = self.rows[:batch_size]
         for x in self.fed if self.passes == 2 else self.rows.split(batch_size):
-            yield (batch := Rows({SITE: x}, torch.arange(len(x)), torch.zeros(len(x), dtype=torch.int64)))
-        yield batch
+            yield labelled(x)
+        yield labelled(x)
+
+
+def labelled(x: Tensor) -> Rows:
+    return Rows({SITE: x}, torch.arange(len(x)), torch.zeros(len(x), dtype=torch.int64))
 
 
 def rehearse() -> None:
