@@ -258,9 +258,7 @@ def test_a_feature_that_fires_now_is_not_dead():
     assert not bool(Moment(1.0, torch.zeros(N, dtype=torch.int64)).dead(codes, B + 1).any())
 
 
-@pytest.mark.parametrize(
-    ("l0", "n", "expected"), [(32.0, 64, 0.0), (32.0, 1408, -2.0), (100.0, 74074, -3.0)]
-)
+@pytest.mark.parametrize(("l0", "n", "expected"), [(32.0, 64, 0.0), (32.0, 1408, -2.0), (100.0, 74074, -3.0)])
 def test_the_first_bias_lets_about_that_many_fire(l0: float, n: int, expected: float):
     # A standard normal variable passes 2 with probability .0228 and 3 with .00135: 32 of 1,408, 100 of 74,074.
     assert bias_for(l0, n) == pytest.approx(expected, abs=0.01)

@@ -24,6 +24,9 @@ from monosema.models.model import Edit
 
 ENTRIES_AT_ONCE = 2**17
 
+CROWDED = 32
+"""Where more than one feature in so many fires, a matrix product is faster than fetching rows one by one."""
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -111,6 +114,12 @@ def projections(
 ) -> Float32[Tensor, "nnz"]:
     """The same for any directions in the features' places."""
     effects, rows = torch.empty_like(codes.values), codes.rows()
+    if len(effects) * CROWDED > len(codes) * codes.n_features:
+        for start in range(0, len(codes), step := max(1, CHUNK // codes.n_features)):
+            part = slice(int(codes.offsets[start]), int(codes.offsets[min(start + step, len(codes))]))
+            along = slope[start : start + step] @ directions.T
+            effects[part] = -codes.values[part] * along[rows[part] - start, codes.indices[part]]
+        return effects
     for start in range(0, len(rows), ENTRIES_AT_ONCE):
         part = slice(start, start + ENTRIES_AT_ONCE)
         along = torch.linalg.vecdot(slope[rows[part]], directions[codes.indices[part]])

@@ -168,6 +168,7 @@ class _Build:
         }
         self.calibration: dict[tuple[str, bool], np.ndarray] = {}
         self.measured: dict[tuple[str, bool], np.ndarray] = {}
+        self.same_contexts: dict[tuple[str, bool], np.ndarray] = {}
         self.words, self.reading = vocabulary(text, tokenizer), Reading(text, tokenizer)
 
     def run(self) -> None:
@@ -262,8 +263,11 @@ class _Build:
         works: dict[str, Work] = {}
         for name, table in tables.items():
             chosen = self._chosen(name, table, database)
-            acts = table.acts / "acts.parquet"
-            draw = draw_contexts(chosen, acts, self.text.context, self.config, database)
+            ordered = table.work / "sorted.parquet"
+            draw = draw_contexts(chosen, ordered, self.text.context, self.config, database)
+            first_order = draw.first_order(chosen) / max(int(self.text.counted.sum()), 1)
+            calibration = self.calibration[name, table.is_control]
+            self.same_contexts[name, table.is_control] = first_order[np.searchsorted(chosen, calibration)]
             shown = Shown.none()
             if not table.is_control and self.config.n_effects:
                 examples = table.folder / "examples.parquet"
@@ -301,7 +305,8 @@ class _Build:
             near = None if which.is_control else which.folder / "neighbours.parquet"
             path = which.folder / "features.parquet"
             finishing.write_features(which.parts("scalars", n), near, found, path, database)
-            sides[which.is_control] = finishing.Side.of(path, self.calibration[name, which.is_control], database)
+            key = (name, which.is_control)
+            sides[which.is_control] = finishing.Side.of(path, self.calibration[key], self.same_contexts[key], database)
         self._write_effects(table, batches, database)
         side, control = sides
         assert side is not None, "the table itself is always there"

@@ -21,10 +21,10 @@ class BuildConfig:
     memory_mb       of DuckDB, which sorts on disk beyond it
     """
 
-    max_tokens: int = 131_072
+    max_tokens: int = 65_536
     n_top: int = 32
-    n_calibration: int = 48
-    n_contexts: int = 8
+    n_calibration: int = 32
+    n_contexts: int = 16
     n_examples: int = 8
     n_effects: int = 1
     before: int = 16

@@ -95,23 +95,28 @@ def write_features(
 
 @dataclass(frozen=True)
 class Side:
-    """Numbers of a table, or of its control's, that findings are made of."""
+    """Numbers of a table, or of its control's, that findings are made of.
+
+    calibration    features drawn at random    same_contexts  their importance to first order, estimated
+                                                              from the contexts behind their total
+    """
 
     calibration: np.ndarray
+    same_contexts: np.ndarray
     feature: np.ndarray
-    attr: np.ndarray
     total: np.ndarray
     random: np.ndarray
     floor_r: np.ndarray
 
     @staticmethod
-    def of(features: Path, calibration: np.ndarray, database: Database) -> "Side":
+    def of(features: Path, calibration: np.ndarray, same_contexts: np.ndarray, database: Database) -> "Side":
         """From a features.parquet; NULL is not a number."""
         rows = database.fetch(
-            "SELECT feature, importance_attr AS attr, importance_total AS total, random_total AS random, "
+            "SELECT feature, importance_total AS total, random_total AS random, "
             f"floor_r::DOUBLE AS floor_r FROM {rows_of([features])} ORDER BY feature"
         )
-        return Side(calibration, **{name: rows[name] for name in ("feature", "attr", "total", "random", "floor_r")})
+        columns = {name: rows[name] for name in ("feature", "total", "random", "floor_r")}
+        return Side(calibration, same_contexts, **columns)
 
     def top(self) -> np.ndarray:
         """The TOP largest total importances."""
@@ -124,11 +129,12 @@ def findings(side: Side, control: Side | None, control_is: str, seed: int) -> li
     importance_top10       mean total importance of the ten most important features measured
     importance_calibration mean total importance of features drawn at random among those that fire; its
                            control is a random direction of the same norm, taken off where each fires
-    attr_total_correlation Pearson correlation of first-order and total importance over the same
+    attr_total_correlation Pearson correlation of first-order and total importance over the same features,
+                           both from the contexts that were drawn for the total
     floor_r                mean held-out correlation of the floor of tokens and pairs with the feature
     """
     its = side.calibration
-    drawn = None if control is None else (control.attr[control.calibration], control.total[control.calibration])
+    drawn = None if control is None else (control.same_contexts, control.total[control.calibration])
     found = [
         _mean("importance_top10", side.top(), None if control is None else control.top(), control_is, seed),
         _mean(
@@ -138,7 +144,7 @@ def findings(side: Side, control: Side | None, control_is: str, seed: int) -> li
             "a random direction of the same norm, taken off where the feature fires",
             seed,
         ),
-        _correlation((side.attr[its], side.total[its]), drawn, control_is, seed),
+        _correlation((side.same_contexts, side.total[its]), drawn, control_is, seed),
         _mean("floor_r", side.floor_r, None if control is None else control.floor_r, control_is, seed),
     ]
     return [finding for finding in found if finding is not None]

@@ -48,6 +48,8 @@ class Manifest:
             shutil.rmtree(self.folder / "control", ignore_errors=True)
             for name in MADE:
                 (self.folder / name).unlink(missing_ok=True)
+        for leftover in self.folder.rglob(".*.tmp"):
+            leftover.unlink()
         self.work.mkdir(parents=True, exist_ok=True)
         self.at("text", 0, 1)
 

@@ -33,11 +33,19 @@ TOKENS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Draw:
-    """(feature, block) pairs whose effects are summed, in order of block, each with its chance to be drawn."""
+    """(feature, block) pairs whose effects are summed, in order of block, each with its chance to be drawn
+    and its effect to first order."""
 
     feature: np.ndarray
     block: np.ndarray
     chance: np.ndarray
+    attr: np.ndarray
+
+    def first_order(self, features: np.ndarray) -> np.ndarray:
+        """The sum over the corpus of each feature's first-order effect, estimated from the pairs drawn."""
+        sums = np.zeros(len(features))
+        np.add.at(sums, np.searchsorted(features, self.feature), self.attr / self.chance)
+        return sums
 
 
 @dataclass(frozen=True)
@@ -53,13 +61,17 @@ class Work:
     randomly: bool = True
 
 
-def draw_contexts(features: np.ndarray, acts: Path, context: int, config: BuildConfig, database: Database) -> Draw:
-    """For each of `features` the contexts on which it is measured, drawn by the sum of its activations."""
+def draw_contexts(features: np.ndarray, ordered: Path, context: int, config: BuildConfig, database: Database) -> Draw:
+    """For each of `features` the contexts on which it is measured, drawn by the sum of its activations.
+
+    `ordered` has the sorted entries.
+    """
     if not len(features):
-        return Draw(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))
+        return Draw(*(np.zeros(0, dtype=kind) for kind in (np.int64, np.int64, np.float64, np.float64)))
     named = ", ".join(str(int(f)) for f in features)
     rows = database.fetch(
-        f"SELECT feature, pos // {context} AS block, sum(act::DOUBLE) AS size FROM {rows_of([acts])} "
+        f"SELECT feature, pos // {context} AS block, sum(act::DOUBLE) AS size, sum(attr::DOUBLE) AS attr "
+        f"FROM {rows_of([ordered])} "
         f"WHERE feature IN ({named}) GROUP BY feature, pos // {context} ORDER BY feature, block"
     )
     feature, block, size = rows["feature"].astype(np.int64), rows["block"].astype(np.int64), rows["size"]
@@ -69,10 +81,10 @@ def draw_contexts(features: np.ndarray, acts: Path, context: int, config: BuildC
         chances = inclusion(size[its], config.n_contexts)
         start = derive(config.seed, "contexts", int(f)) / 2**63
         drawn = systematic(chances, start)
-        parts.append(np.stack([feature[its[drawn]], block[its[drawn]], chances[drawn]]))
+        parts.append(np.stack([feature[its[drawn]], block[its[drawn]], chances[drawn], rows["attr"][its[drawn]]]))
     pairs = np.concatenate(parts, axis=1)
     pairs = pairs[:, np.lexsort((pairs[0], pairs[1]))]
-    return Draw(pairs[0].astype(np.int64), pairs[1].astype(np.int64), pairs[2])
+    return Draw(pairs[0].astype(np.int64), pairs[1].astype(np.int64), pairs[2], pairs[3])
 
 
 def n_batches(text: TableText, config: BuildConfig) -> int:

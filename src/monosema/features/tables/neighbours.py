@@ -111,7 +111,7 @@ def nearest_firing(pos: Int64[Tensor, "entry"], feature: Int64[Tensor, "entry"],
         n = min(size, n_features - first)
         own = ((feature >= first) & (feature < first + n)).nonzero().flatten()
         together = torch.zeros(n * n_features, dtype=torch.int64)
-        for some in own.split(2**18):
+        for some in own.split(2**14):
             partners = per_token[token[some]]
             which = torch.repeat_interleave(some, partners)
             within = torch.arange(len(which)) - torch.repeat_interleave(partners.cumsum(0) - partners, partners)
