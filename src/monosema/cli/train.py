@@ -8,7 +8,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction
 from monosema.cli.showing import Grid, Outcome
 from monosema.core.config import require
 from monosema.core.errors import ConfigError
-from monosema.core.runs import open_run
+from monosema.core.runs import Run, open_run
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,23 @@ def run(arguments: Arguments) -> Outcome:
         wrote=tuple(a.run / "dictionaries" / name for name in made),
         next=f"monosema score {a.run}",
         result={"dictionaries": {name: d.fingerprint for name, d in made.items()}, "diverged": lost},
-        shown=(Grid(("dictionary", "architecture", "features", "reads"), rows, frozenset({"features"})), *notes),
+        shown=(
+            Grid(("dictionary", "architecture", "features", "reads"), rows, frozenset({"features"})),
+            *notes,
+            *_time(run),
+        ),
     )
+
+
+def _time(run: Run) -> list[str]:
+    """How fast the last training into the run was, and where its time went."""
+    entries = [entry for entry in run.entries("train") if entry["event"] == "time"]
+    if not entries:
+        return []
+    last, seconds = entries[-1], entries[-1]["seconds"]
+    total = sum(seconds.values()) or 1.0
+    parts = ", ".join(f"{name} {spent / total:.0%}" for name, spent in seconds.items() if spent / total >= 0.005)
+    return [f"{last['rows_per_second']:,} rows a second, kernels {last['kernels']}: {parts}"]
 
 
 def _sites(asked: tuple[str, ...], there: tuple[str, ...]) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ from monosema.core.seeding import derive
 from monosema.core.timing import clock, timed
 from monosema.dictionaries.checkpoint import read_checkpoint, require_same, write_checkpoint
 from monosema.dictionaries.dictionary import Dictionary
+from monosema.dictionaries.feeding import feeding
 from monosema.dictionaries.folder import save
 from monosema.dictionaries.kernels import backend_name
 from monosema.dictionaries.l1 import L1Config
@@ -173,8 +174,14 @@ class _Trainer:
         keep_freed_memory()
         config, seconds, first = self.config, dict[str, float](), self.step
         started = saved_at = time.monotonic()
-        batches = self.source.batches(config.batch_size, derive(config.seed, "batches"), self.step * config.accumulate)
-        with progress("train", config.steps) as bar, interruption() as interrupted, clock(seconds):
+        seed, start = derive(config.seed, "batches"), self.step * config.accumulate
+        source = self.source.batches(config.batch_size, seed, start)
+        with (
+            feeding(source, config.device) as batches,
+            progress("train", config.steps) as bar,
+            interruption() as interrupted,
+            clock(seconds),
+        ):
             bar.advance(self.step)
             while self.step < config.steps and self._going():
                 self._take(batches)

@@ -127,6 +127,22 @@ def test_the_scan_is_off_by_no_more_than_it_says(halve: scan.Halve, size: float)
     assert scanned.shift < 2.0 * max(size, 1.0)
 
 
+@pytest.mark.parametrize("mode", ["highest", "medium"])
+def test_float32_products_are_exact_whatever_the_process_has_set(mode: str):
+    x, W = torch.randn(8, 700), torch.randn(90, 700)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(mode)
+    with scan.float32_products(x):
+        product = x @ W.T
+    assert torch.get_float32_matmul_precision() == mode, "the setting of the process is left as it was"
+    torch.set_float32_matmul_precision(before)
+    torch.testing.assert_close(product.double(), x.double() @ W.double().T, rtol=1e-5, atol=1e-4)
+
+
+def test_the_highest_mode_keeps_float32():
+    assert scan.keeps_float32("cpu", "highest")
+
+
 def test_the_halves_are_those_of_torch():
     x = torch.cat([torch.randn(40, 33), torch.zeros(1, 33), torch.full((1, 33), 1 + 2**-8)])
     for got, expected in zip(compiled.halved(x), halved(x), strict=True):
