@@ -21,6 +21,7 @@ VERBS = {
     "train": "train dictionaries on the store, many in one pass, and the same on the control's",
     "score": "score every dictionary on held-out documents, each number beside its control",
     "prune": "kill the most frequent features and score what is left",
+    "features": "make a table of every feature: what it fires on, what it does to the loss",
     "report": "make report.html from what the run holds",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }
