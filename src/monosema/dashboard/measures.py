@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-from monosema.dashboard.numbers import MINUS, UNDEFINED, count, fixed, percent, short
+from monosema.dashboard.numbers import UNDEFINED, count, fixed, percent, short, signed
 from monosema.dashboard.text import token
 from monosema.features.browse.columns import COLUMNS, Column
 from monosema.features.browse.rows import FeatureRow
 
 ABSENT = "\u2013"
 """Stands where a number was not measured or is not defined."""
-
-RARE_WORDS = "fires on so few tokens that little can be said"
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,8 @@ def written(column: Column, value: float | None) -> str:
         return count(int(value))
     if column.write == "share":
         return percent(value)
+    if column.write.endswith("two places"):
+        return (signed if column.write.startswith("signed") else fixed)(value, 2)
     text = short(value)
     return f"+{text}" if column.write == "signed" and value > 0 else text
 
@@ -88,13 +88,6 @@ def state_in_words(row: FeatureRow, n_tokens: int) -> str:
             "Its strongest examples say little about what it does elsewhere; look at the random ones."
         )
     if row.is_rare:
-        return f"This feature is ultra-rare: it fired on {count(row.n_active)} of {count(n_tokens)} tokens, so {_FEW}."
+        fired = f"{count(row.n_active)} of {count(n_tokens)} tokens"
+        return f"This feature is ultra-rare: it fired on {fired}, so its numbers are those of a handful of places."
     return ""
-
-
-_FEW = "its numbers are those of a handful of places"
-
-
-def minus(text: str) -> str:
-    """With the sign that numbers have on the pages."""
-    return text.replace("-", MINUS)

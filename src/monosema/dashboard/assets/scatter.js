@@ -99,7 +99,7 @@ function draw() {
     pen.fillText(written(data.x, value), x, M.top + height + 16);
   }
   const [across, down] = [width / data.x.n_cells, height / data.y.n_cells];
-  const size = Math.max(2.4, Math.min(across, down) * 0.95);
+  const size = Math.max(data.cells.length < 400 ? 4 : 2.4, Math.min(across, down) * 0.95);
   for (const matching of [false, true]) {
     for (const cell of data.cells) {
       const n = matching ? cell.n_matching : cell.n - cell.n_matching;

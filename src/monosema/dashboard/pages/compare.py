@@ -10,7 +10,7 @@ from monosema.dashboard.measures import ABSENT, importance, top_token, written
 from monosema.dashboard.numbers import count, percent
 from monosema.dashboard.pages.asking import Asked, address
 from monosema.features.browse.columns import COLUMNS
-from monosema.features.browse.comparing import MATCHED, UNMATCHED, Comparison, Pair, Shift, Split, compare
+from monosema.features.browse.comparing import MATCHED, UNMATCHED, Comparison, Pair, Shift, Split
 from monosema.features.browse.rows import FeatureRow
 
 
@@ -32,7 +32,7 @@ def rows(asked: Asked) -> Compared:
     if not right:
         return Compared(left, next((key for key in keys if key != left), left), keys, None)
     a, b = (asked.library.place(*key.partition("/")[::2]) for key in (left, right))
-    return Compared(left, right, keys, compare(a.table, b.table))
+    return Compared(left, right, keys, asked.library.compared(a.table, b.table))
 
 
 def view(found: Compared, asked: Asked) -> Mapping[str, Any]:

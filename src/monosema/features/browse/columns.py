@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scale = Literal["even", "log", "signed log"]
-Write = Literal["count", "share", "number", "signed"]
+Write = Literal["count", "share", "number", "signed", "two places", "signed two places"]
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,18 @@ _LISTED = (
     Column("mean_act", "mean act", "mean activation where it fires", "number", "log"),
     Column("max_act", "max act", "largest activation", "number", "log"),
     Column("top_token_share", "top token's share", "share of its firings on its most frequent token", "share"),
-    Column("floor_r", "n-gram r", "how well n-grams predict its activation on held-out documents: Pearson's r"),
-    Column("floor_f1", "n-gram F1", "how well n-grams predict where it fires on held-out documents: F1"),
-    Column("foretells", "foretells", "rank of the next token in its own logits, above chance (0)", "signed"),
+    Column(
+        "floor_r",
+        "n-gram r",
+        "how well n-grams predict its activation on held-out documents: Pearson's r",
+        "two places",
+    ),
+    Column("floor_f1", "n-gram F1", "how well n-grams predict where it fires on held-out documents: F1", "two places"),
+    Column("foretells", "foretells", "rank of the next token in its own logits, above chance (0)", "signed two places"),
     Column("enc_norm", "encoder norm", "norm of its encoder row", "number", "log"),
     Column("dec_norm", "decoder norm", "norm of its decoder row", "number", "log"),
-    Column("enc_dec_cosine", "enc-dec cosine", "cosine of its encoder and decoder rows"),
-    Column("neighbour_cosine", "nearest cosine", "cosine with the nearest other decoder row"),
+    Column("enc_dec_cosine", "enc-dec cosine", "cosine of its encoder and decoder rows", "two places"),
+    Column("neighbour_cosine", "nearest cosine", "cosine with the nearest other decoder row", "two places"),
 )
 
 COLUMNS = {column.name: column for column in _LISTED}

@@ -20,7 +20,7 @@ from monosema.features.browse.table import FeatureTable
 MATCHED, UNMATCHED = 0.7, 0.4
 """From here up a pair is a match; below, the feature counts as having none."""
 
-STRETCH = 4096
+STRETCH = 1024
 """Positions on which co-activation is counted."""
 
 
@@ -77,6 +77,9 @@ _BY_IMPORTANCE = Query(kind="alive")
 Matches = Mapping[int, tuple[int, float]]
 """For each feature of the left its best match of the right, and how good it is."""
 
+Parts = list[tuple[int, float]]
+"""Features of the right with how well each matches."""
+
 
 def compare(left: FeatureTable, right: FeatureTable, limit: int = 50) -> Comparison:
     """The `limit` most important matched pairs, the most important features without a match, and the widest splits.
@@ -88,7 +91,7 @@ def compare(left: FeatureTable, right: FeatureTable, limit: int = 50) -> Compari
     ranked = sorted(matches, key=lambda feature: order.get(feature, len(order)))
     good = [f for f in ranked if matches[f][1] >= MATCHED]
     alone = [f for f in ranked if matches[f][1] < UNMATCHED]
-    parts: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    parts: dict[int, Parts] = defaultdict(list)
     for feature, (other, value) in back.items():
         if value >= UNMATCHED:
             parts[other].append((feature, value))
@@ -100,7 +103,7 @@ def compare(left: FeatureTable, right: FeatureTable, limit: int = 50) -> Compari
         by=by,
         pairs=_pairs(left, right, good[:limit], matches),
         unmatched=_pairs(left, right, alone[:limit], matches),
-        splits=tuple(_split(left, right, feature, parts[feature]) for feature in wide[:limit]),
+        splits=_splits(left, right, wide[:limit], parts),
         shifts=tuple(_shift(left, right, column) for column in SHIFTED),
         n_paired=len(matches),
         n_matched=len(good),
@@ -173,13 +176,16 @@ def _pairs(left: FeatureTable, right: FeatureTable, features: list[int], matches
     return tuple(Pair(a, b, matches[a.feature][1]) for a, b in zip(left.rows(features), others, strict=True))
 
 
-def _split(left: FeatureTable, right: FeatureTable, feature: int, parts: list[tuple[int, float]]) -> Split:
-    whole = left.row(feature)
-    values = dict(parts)
-    rows = sorted(right.rows(list(values)), key=lambda row: (-row.frequency, row.feature))
-    keeps = [row for row in rows if row.frequency > 0.5 * whole.frequency]
-    absorbed = [row.feature for row in rows if row.frequency <= 0.5 * whole.frequency] if keeps else []
-    return Split(whole, tuple((row, values[row.feature]) for row in rows), tuple(absorbed))
+def _splits(left: FeatureTable, right: FeatureTable, wide: list[int], parts: Mapping[int, Parts]) -> tuple[Split, ...]:
+    wholes = left.rows(wide)
+    found = {row.feature: row for row in right.rows([part for feature in wide for part, _ in parts[feature]])}
+    return tuple(_split(whole, [(found[part], value) for part, value in parts[whole.feature]]) for whole in wholes)
+
+
+def _split(whole: FeatureRow, parts: list[tuple[FeatureRow, float]]) -> Split:
+    parts = sorted(parts, key=lambda part: (-part[0].frequency, part[0].feature))
+    small = [row.feature for row, _ in parts if row.frequency <= 0.5 * whole.frequency]
+    return Split(whole, tuple(parts), tuple(small) if len(small) < len(parts) else ())
 
 
 def _shift(left: FeatureTable, right: FeatureTable, column: str) -> Shift:

@@ -20,7 +20,9 @@ class Database:
         self._db = duckdb.connect(":memory:", config=config)
         self._db.execute(f"SET threads = {threads}")
         self._db.execute("SET parquet_metadata_cache = true")
-        allowed = ", ".join(f"'{quoted(folder.resolve())}/'" for folder in folders)
+        # Once as it is and once as a pattern: DuckDB checks both what is asked for and what is opened.
+        names = {name for folder in folders for name in (str(folder.resolve()), glob.escape(str(folder.resolve())))}
+        allowed = ", ".join(f"'{quoted(name)}/'" for name in sorted(names))
         self._db.execute(f"SET allowed_directories = [{allowed}]")
         self._db.execute("SET enable_external_access = false")
         self._db.execute("SET lock_configuration = true")

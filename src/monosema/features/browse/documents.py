@@ -107,7 +107,9 @@ class Documents:
             raise RunError(f"'{self.manifest.dictionary}' has no tokens yet: its table is being built")
         try:
             with safe_open(path, framework="numpy") as file:
-                return file.get_slice(name)[first:stop].reshape(-1)
+                column = file.get_slice(name)
+                n_blocks = column.get_shape()[0]
+                return column[min(first, n_blocks) : min(stop, n_blocks)].reshape(-1)
         except SafetensorError as error:
             raise DamagedError(
                 f"{path} is damaged ({error}): build the table again with `monosema features RUN`"

@@ -144,6 +144,8 @@ class FeatureTable:
     def scatter(self, query: Query, labels: Mapping[int, str] | None = None) -> Scatter:
         """All features by the query's two columns, those that match told apart."""
         x, y = (self._axis(COLUMNS[name], n) for name, n in ((query.x, N_X), (query.y, N_Y)))
+        if not self.ready:
+            return Scatter(x, y, (), 0)
         condition = where(query, labels or {})
         at = [
             placed(COLUMNS[a.column], a.low, a.high, a.knee, a.n_cells) if a.low < a.high else "0::INTEGER"
