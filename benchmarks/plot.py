@@ -1,4 +1,4 @@
-"""Lines through points as an SVG file, panel beside panel. A line is told by its colour, and named in the legend and where it is pointed at.
+"""Lines through points as an SVG file, panel beside panel. A line has a colour, and its name in a legend.
 
 +---------+  +---------+  +---------+
 |  panel  |  |  panel  |  |  panel  |      each a title, two axes, one line per name
