@@ -24,7 +24,7 @@ class BuildConfig:
     max_tokens: int = 65_536
     n_top: int = 32
     n_calibration: int = 32
-    n_contexts: int = 16
+    n_contexts: int = 12
     n_examples: int = 8
     n_effects: int = 1
     before: int = 16
