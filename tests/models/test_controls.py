@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from monosema.models import Model, randomised, wrap
+from monosema.models.controls import _redrawn
 
 
 def weights(model: Model) -> dict[str, torch.Tensor]:
@@ -74,3 +75,13 @@ def test_a_tensor_that_is_one_throughout_stays_so(build):
     module = build("gpt2")
     module.transformer.ln_f.weight.data.fill_(1.0)
     assert bool((weights(randomised(wrap(module, "tiny")))["transformer.ln_f.weight"] == 1).all())
+
+
+def test_the_control_does_not_depend_on_the_number_of_threads():
+    weight = torch.randn(300, 400, generator=torch.Generator().manual_seed(0)) * 0.02 + 0.3
+    before, drawn = torch.get_num_threads(), []
+    for n in (1, 2, 5):
+        torch.set_num_threads(n)
+        drawn.append(_redrawn(weight, torch.Generator().manual_seed(1)))
+    torch.set_num_threads(before)
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])

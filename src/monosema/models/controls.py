@@ -76,9 +76,10 @@ def _embeddings(model: Model, module: torch.nn.Module) -> Iterator[torch.nn.Para
 
 def _redrawn(weight: Float[Tensor, "*shape"], draws: torch.Generator) -> Float[Tensor, "*shape"]:
     values = weight.float()
-    deviation, mean = torch.std_mean(values, correction=0)
     z = torch.randn(weight.shape, generator=draws).to(weight.device)
-    spread, centre = torch.std_mean(z, correction=0)
+    # In float64, so that the float32 below does not depend on how many threads took the sums.
+    deviation, mean = (s.float() for s in torch.std_mean(values.double(), correction=0))
+    spread, centre = (s.float() for s in torch.std_mean(z.double(), correction=0))
     if spread == 0:
         return values
     return (z - centre) * (deviation / spread) + mean
