@@ -7,7 +7,7 @@ import pytest
 
 import monosema.dashboard.page
 
-CSS = (Path(monosema.dashboard.page.__file__).parent / "assets" / "report.css").read_text(encoding="utf-8")
+CSS = (Path(monosema.dashboard.page.__file__).parent / "assets" / "theme.css").read_text(encoding="utf-8")
 Colour = tuple[float, float, float]
 
 
@@ -60,7 +60,7 @@ def test_both_ways_to_the_dark_theme_are_the_same_and_set_every_colour():
 @pytest.mark.parametrize("colours", [LIGHT, DARK], ids=["light", "dark"])
 def test_texts_can_be_read(colours: dict[str, str]):
     for ground in ("paper", "card", "accent-soft"):
-        for text in ("ink", "muted", "accent", "warn"):
+        for text in ("ink", "muted", "accent", "warn", "help", "hurt"):
             assert contrast(rgb(colours[text]), rgb(colours[ground])) >= 4.5, (text, ground)
     assert contrast(rgb(colours["ink"]), rgb(colours["faint"])) >= 4.5
     assert contrast(rgb(colours["focus"]), rgb(colours["paper"])) >= 3

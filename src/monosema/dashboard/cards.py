@@ -22,16 +22,20 @@ def feature_card(table: FeatureTable, feature: int, label: str = "") -> str:
     no such feature."""
     detail, manifest = table.feature(feature), table.manifest
     groups = line_groups(table.examples(feature), detail.row.max_act)
-    return environment().get_template("browser/card.html").render(
-        style=asset("card.css"),
-        row=detail.row,
-        label=label,
-        state=state(detail.row),
-        state_in_words=state_in_words(detail.row, manifest.n_tokens),
-        top_token=top_token(detail.row),
-        stats=stats(detail.row),
-        effects=effects(detail.row, manifest.effects),
-        groups=[group for group in groups if group.key in SHOWN],
+    return (
+        environment()
+        .get_template("browser/card.html")
+        .render(
+            style=asset("card.css"),
+            row=detail.row,
+            label=label,
+            state=state(detail.row),
+            state_in_words=state_in_words(detail.row, manifest.n_tokens),
+            top_token=top_token(detail.row),
+            stats=stats(detail.row),
+            effects=effects(detail.row, manifest.effects),
+            groups=[group for group in groups if group.key in SHOWN],
+        )
     )
 
 

@@ -15,7 +15,7 @@ class Bars:
     says: str
 
 
-def bars(counts: Sequence[float], width: int, height: int, says: str, *, root: bool = False) -> Bars:
+def bars(counts: Sequence[int | float], width: int, height: int, says: str, *, root: bool = False) -> Bars:
     """Bars from left to right over the whole width, the tallest as high as the box.
 
     `root` draws the square root of each count, so that a tail can be seen beside a peak.
@@ -32,7 +32,7 @@ def bars(counts: Sequence[float], width: int, height: int, says: str, *, root: b
     return Bars("".join(parts), width, height, says)
 
 
-def outline(counts: Sequence[float], width: int, height: int, *, root: bool = False) -> str:
+def outline(counts: Sequence[int | float], width: int, height: int, *, root: bool = False) -> str:
     """The outline of a histogram in the same box, scaled to its own tallest bar."""
     sizes = [math.sqrt(c) if root else float(c) for c in counts]
     tallest = max(sizes, default=0.0) or 1.0

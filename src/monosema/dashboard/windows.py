@@ -109,7 +109,7 @@ def line(example: Example, largest: float, scale: float) -> Line:
         document=example.document,
         name=visible(example.name),
         pos=example.pos,
-        probability=f"{percent(effect.p_with or 0)} → {percent(effect.p_without or 0)}" if effect and known else "",
+        probability=f"{percent(effect.p_with or 0.0)} → {percent(effect.p_without or 0.0)}" if effect and known else "",
         up=_changed(effect.up) if effect else "",
         down=_changed(effect.down) if effect else "",
     )

@@ -67,14 +67,14 @@ def view(found: OneFeature, asked: Asked) -> Mapping[str, Any]:
         "labels": found.labels,
         "lists": found.lists,
         "top_token": top_token(row),
-        "top_share": percent(row.top_token_share or 0),
+        "top_share": percent(row.top_token_share or 0.0),
         "stats": stats(row),
         "effects": effects(row, manifest.effects),
         "groups": line_groups(found.groups, row.max_act),
         "examples_missing": not place.table.has("examples"),
         "no_effects": not place.table.has("effects"),
         "document": lambda line: address(place, f"document/{line.document}", at=line.pos, feature=row.feature),
-        "acts": histogram(found.detail.acts, f"activations from {short(row.mean_act or 0)} on average"),
+        "acts": histogram(found.detail.acts, f"activations from {short(row.mean_act or 0.0)} on average"),
         "positions": None
         if row.is_dead or not found.detail.by_position
         else bars(found.detail.by_position, 236, 34, "firings by position in the block"),

@@ -123,7 +123,7 @@ def _row(asked: Asked, row: FeatureRow, label: str, columns: list[str]) -> dict[
         "share": percent(row.top_token_share) if row.top_token_share else "",
         "state": state(row),
         "importance": importance(row),
-        "helps": (row.importance or 0) > 0,
+        "helps": (row.importance or 0.0) > 0,
         "cells": [(name, ABSENT if row.is_dead else written(COLUMNS[name], value_of(row, name))) for name in columns],
         "histogram": None if row.is_dead or not row.histogram else bars(row.histogram, 72, 18, ""),
         "max": short(row.max_act),

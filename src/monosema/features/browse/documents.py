@@ -88,8 +88,6 @@ class Documents:
         context = self.manifest.context
         first, stop = start // context, (start + SPAN) // context + 1
         ids, documents, mask = (self._blocks(name, first, stop) for name in ("ids", "document", "mask"))
-        if not len(ids):
-            raise DataError(f"position {start} is beyond the last token")
         kept = [
             i
             for i, (owner, kind) in enumerate(zip(documents, mask, strict=True))
@@ -109,7 +107,9 @@ class Documents:
             with safe_open(path, framework="numpy") as file:
                 column = file.get_slice(name)
                 n_blocks = column.get_shape()[0]
-                return column[min(first, n_blocks) : min(stop, n_blocks)].reshape(-1)
+                if first >= n_blocks:
+                    raise DataError(f"position {first * self.manifest.context} is beyond the last token")
+                return column[first : min(stop, n_blocks)].reshape(-1)
         except SafetensorError as error:
             raise DamagedError(
                 f"{path} is damaged ({error}): build the table again with `monosema features RUN`"
