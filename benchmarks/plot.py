@@ -39,6 +39,7 @@ def svg(panels: Sequence[Panel]) -> str:
     width = WIDTH * len(panels)
     height = HEIGHT + LEGEND_LINE * (-(-len(names) // LEGEND_COLUMNS) + 1)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">']
+    parts.append('<rect width="100%" height="100%" fill="white"/>')
     parts.append(f'<style>{STYLE}</style><rect width="{width}" height="{height}" fill="#fff"/>')
     for i, panel in enumerate(panels):
         parts.append(f'<g transform="translate({i * WIDTH},0)">{_panel(panel, colours)}</g>')

@@ -27,13 +27,13 @@ from torch import Tensor
 from monosema.core.config import to_json
 from monosema.core.errors import DataError, DivergedError, MismatchError, RunError
 from monosema.core.findings import Finding
+from monosema.core.interrupts import interruption
 from monosema.core.progress import progress
 from monosema.core.runs import read_json, write_json
 from monosema.core.seeding import derive, generator
 from monosema.models import checkpoints
 from monosema.models.checkpoints import Training
 from monosema.models.held_out import document_losses, gather, unigram
-from monosema.core.interrupts import interruption
 from monosema.models.lm_config import LMConfig, TokenSource
 from monosema.models.loading import load
 from monosema.models.losses import next_token_loss
