@@ -7,7 +7,7 @@ with the work.
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -46,7 +46,7 @@ def feeding(batches: Iterator[ActivationBatch], device: str) -> Iterator[Iterato
         yield ready
 
 
-def ahead(items: Iterator[Any], prepare: Callable[[Any], T], depth: int) -> Iterator[T]:
+def ahead(items: Iterator[Any], prepare: Callable[[Any], T], depth: int) -> Generator[T, None, None]:
     """prepare(item) of every item, in order, made in a thread that is up to `depth` items ahead.
 
     What the thread raises is raised here, in its place among the items. Closing the iterator stops the thread.
