@@ -256,11 +256,11 @@ def test_the_review_queue_goes_by_keys(opened: Opened, run: Path):
     opened.press("Enter")
     opened.page.wait_for_selector("#rating")
     opened.press("3")
-    opened.page.wait_for_function("document.querySelector('.found b').textContent === '1'")
+    opened.page.wait_for_selector(".found b:text-is('1')")
     opened.press("l")
     opened.page.keyboard.type("12 words")
     opened.press("Enter", "5")
-    opened.page.wait_for_function("document.querySelector('.found b').textContent === '2'")
+    opened.page.wait_for_selector(".found b:text-is('2')")
     said = {
         x.feature: (x.rating, x.label)
         for x in LabelStore(run / "labels.sqlite").latest("l1", "0" * 16)

@@ -22,6 +22,8 @@ VERBS = {
     "score": "score every dictionary on held-out documents, each number beside its control",
     "prune": "kill the most frequent features and score what is left",
     "features": "make a table of every feature: what it fires on, what it does to the loss",
+    "dash": "show the feature tables of runs in the browser",
+    "export": "write features to one HTML file, to tables, or in the formats of Neuronpedia and SAEDashboard",
     "report": "make report.html from what the run holds",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }

@@ -73,8 +73,7 @@ def _row(asked: Asked, place: Place) -> DictionaryRow:
 
 def view(found: Dictionaries, asked: Asked) -> Mapping[str, Any]:
     """A card for each."""
-    places = {(place.run, place.dictionary): place for place in asked.library.places()[0]}
-    cards = [_card(row, places[row.run, row.dictionary]) for row in found.rows]
+    cards = [_card(row, asked.library.place(row.run, row.dictionary)) for row in found.rows]
     return {"cards": cards, "broken": found.broken, "n_runs": len(asked.library.runs)}
 
 

@@ -1,11 +1,12 @@
 """One feature: what it fires on, what it does, and how sure that is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monosema.dashboard.charts import bars
 from monosema.dashboard.facts import effects, histogram, stats, tokens
+from monosema.dashboard.library import Place
 from monosema.dashboard.measures import state, state_in_words, top_token
 from monosema.dashboard.numbers import percent, short
 from monosema.dashboard.pages.asking import Asked, address
@@ -37,17 +38,23 @@ class OneFeature:
 def rows(asked: Asked) -> OneFeature:
     """The feature that the address ends in; its query is that of the list it was opened from."""
     place, number = asked.place, asked.number
-    query = Query.from_pairs(asked.given)
-    detail = place.table.feature(number)
+    query, found = Query.from_pairs(asked.given), alone(place, number)
     order = place.table.matching(query, place.current())
     at = order.index(number) if number in order else None
+    following = order[at + 1] if at is not None and at + 1 < len(order) else None
+    return replace(found, previous=order[at - 1] if at else None, following=following)
+
+
+def alone(place: Place, number: int) -> OneFeature:
+    """The feature without those beside it in a list."""
+    lists = place.labels.lists(place.dictionary)
     return OneFeature(
-        detail=detail,
+        detail=place.table.feature(number),
         groups=place.table.examples(number),
         labels=place.labels.of_feature(place.dictionary, place.table.manifest.dictionary_fingerprint, number),
-        lists=tuple(name for name, members in place.labels.lists(place.dictionary).items() if number in members),
-        previous=order[at - 1] if at else None,
-        following=order[at + 1] if at is not None and at + 1 < len(order) else None,
+        lists=tuple(name for name, members in lists.items() if number in members),
+        previous=None,
+        following=None,
     )
 
 

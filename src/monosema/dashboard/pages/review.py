@@ -1,13 +1,12 @@
 """Reviewing: one feature after another, rated from 1 to 5, without seeing what others said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from monosema.dashboard.numbers import count, short
 from monosema.dashboard.pages.asking import Asked, address
-from monosema.dashboard.pages.feature import OneFeature
-from monosema.dashboard.pages.feature import rows as feature_rows
+from monosema.dashboard.pages.feature import OneFeature, alone
 from monosema.dashboard.pages.feature import view as feature_view
 from monosema.features.browse.query import Query
 from monosema.features.labels import Agreement
@@ -39,14 +38,14 @@ def rows(asked: Asked) -> Review:
     place, fingerprint = asked.place, asked.place.table.manifest.dictionary_fingerprint
     labels = place.labels.latest(place.dictionary, fingerprint)
     rated = {label.feature for label in labels if label.rater == rater and label.rating is not None}
-    alive = set(place.table.matching(Query(kind="alive")))
-    queue = [f for f in place.table.matching(query, place.current()) if f in alive]
+    alive = replace(query, kind="alive") if query.kind == "all" else query
+    queue = [] if query.kind == "dead" else place.table.matching(alive, place.current())
     skipped = int(own["skip"]) if own.get("skip", "").isdigit() else 0
     left = [f for f in queue if f not in rated]
     shown = None
     if rater and left:
         number = left[min(skipped, len(left) - 1)]
-        shown = feature_rows(Asked(asked.library, {}, place, number))
+        shown = alone(place, number)
     done = len(queue) - len(left)
     return Review(rater, blind, shown, done, len(queue), place.labels.agreement(place.dictionary, fingerprint))
 

@@ -1,7 +1,8 @@
 """DuckDB over a table's Parquet files: read-only, shut off from every other file, a cursor a request."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ class Database:
     """Asks the Parquet files of one table. Safe to use from several threads."""
 
     def __init__(self, folders: Sequence[Path], threads: int = THREADS) -> None:
-        config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-        self._db = duckdb.connect(":memory:", config=config)
+        self._db = duckdb.connect(
+            ":memory:", config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}
+        )
         self._db.execute(f"SET threads = {threads}")
         self._db.execute("SET parquet_metadata_cache = true")
         # Once as it is and once as a pattern: DuckDB checks both what is asked for and what is opened.
@@ -32,11 +34,20 @@ class Database:
 
         Raises DamagedError naming them when DuckDB cannot read what is there.
         """
-        cursor = self._db.cursor()
-        try:
-            found = cursor.execute(sql, list(parameters))
+        with self._asked(sql, parameters, files) as found:
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    def column(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """The only column of a query over what is in memory; many times faster than `rows` for many rows."""
+        with self._asked(sql, parameters, ()) as found:
+            return next(iter(found.fetchnumpy().values())).tolist()
+
+    @contextmanager
+    def _asked(self, sql: str, parameters: Sequence[Any], files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._db.cursor()
+        try:
+            yield cursor.execute(sql, list(parameters))
         except duckdb.Error as error:
             raise DamagedError(_damage(error, files)) from error
         finally:

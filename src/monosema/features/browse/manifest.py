@@ -75,9 +75,11 @@ def read_manifest(folder: Path) -> Manifest:
     missing = [field.name for field in fields(Manifest) if field.name not in given]
     if missing:
         raise DamagedError(f"{path} lacks {', '.join(missing)}: {again}")
-    values = {field.name: given[field.name] for field in fields(Manifest)}
+    values: dict[str, Any] = {field.name: given[field.name] for field in fields(Manifest)}
     try:
         values["findings"] = tuple(from_json(Finding, finding) for finding in values["findings"])
     except ConfigError as error:
         raise DamagedError(f"{path} holds a finding that does not read ({error}): {again}") from error
-    return Manifest(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    for key in ("reads", "writes", "groups"):
+        values[key] = tuple(values[key])
+    return Manifest(**values)

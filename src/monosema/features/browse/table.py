@@ -102,7 +102,7 @@ class FeatureTable:
         condition = where(query, labels or {})
         end = "" if limit is None else f"LIMIT {limit}"
         sql = f"SELECT feature FROM features WHERE {condition.sql} ORDER BY {order(query)} {end}"
-        return [row["feature"] for row in self.database.rows(sql, condition.values)]
+        return self.database.column(sql, condition.values)
 
     def row(self, feature: int) -> FeatureRow:
         """One feature's numbers. Raises DataError saying the range when there is no such feature."""
@@ -164,11 +164,11 @@ class FeatureTable:
         """How many features fire how often, in quarter decades from 1e-7 to 1; dead ones in none."""
         if not (self.has_control if control else self.ready):
             return ()
-        counts = [0] * 28
-        sql = f"SELECT log10(frequency) AS f FROM {'control' if control else 'features'} WHERE frequency > 0"
-        for row in self.database.rows(sql):
-            counts[min(27, max(0, int((row["f"] + 7) * 4)))] += 1
-        return tuple(counts)
+        placed = "least(27, greatest(0, floor((log10(frequency) + 7) * 4)))::INTEGER"
+        table = "control" if control else "features"
+        sql = f"SELECT {placed} AS bin, count(*) AS n FROM {table} WHERE frequency > 0 GROUP BY bin"
+        found = {row["bin"]: row["n"] for row in self.database.rows(sql)}
+        return tuple(found.get(i, 0) for i in range(28))
 
     def quantiles(self, column: str, *, control: bool = False) -> tuple[float, ...]:
         """The 10%, 50% and 90% quantiles of a column over the features that have it; () when none has."""
