@@ -38,10 +38,10 @@ class Database:
             names = [column[0] for column in found.description or ()]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def column(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """The only column of a query over what is in memory; many times faster than `rows` for many rows."""
-        with self._asked(sql, parameters, ()) as found:
-            return next(iter(found.fetchnumpy().values())).tolist()
+    def columns(self, sql: str, parameters: Sequence[Any] = (), files: Sequence[Path] = ()) -> list[list[Any]]:
+        """The columns of a query without NULL; many times faster than `rows` for many rows."""
+        with self._asked(sql, parameters, files) as found:
+            return [column.tolist() for column in found.fetchnumpy().values()]
 
     @contextmanager
     def _asked(self, sql: str, parameters: Sequence[Any], files: Sequence[Path]) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -5,7 +5,8 @@ contexts.parquet     how each token reads in its block
 acts_by_pos.parquet  what fires at each place
 """
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 SPAN = 256
 """Tokens on a page of a document."""
 
-N_STRONGEST = 20
+N_STRONGEST, N_FIRING = 20, 1000
+"""Features listed for a stretch, and for one token."""
 
 
 class Documents:
@@ -57,11 +59,18 @@ class Documents:
         if at is not None and at not in places:
             raise DataError(f"position {at} is not in document {document} ('{own.name}')")
         texts, alone = self._read(places, ids)
-        counts, acts = self._counted(places, feature)
+        fires = self._fires(places)
+        counts = Counter(pos for pos, _, _ in fires)
+        acts = {pos: act for pos, one, act in fires if one == feature}
+        sums: dict[int, float] = defaultdict(float)
+        for pos, one, act in fires:
+            if at is None or pos == at:
+                sums[one] += act
         tokens = tuple(
-            DocumentToken(pos, token, text, counts.get(pos, 0), acts.get(pos, 0.0))
+            DocumentToken(pos, token, text, counts[pos], acts.get(pos, 0.0))
             for pos, token, text in zip(places, ids, texts, strict=True)
         )
+        ranked = self._ranked(sums, N_STRONGEST if at is None else N_FIRING)
         return DocumentPage(
             document=document,
             name=own.name,
@@ -71,8 +80,8 @@ class Documents:
             previous=max(own.start_pos, start - SPAN) if start > own.start_pos else None,
             following=start + SPAN if more else None,
             at=at,
-            firing=() if at is None else self._firing(at),
-            strongest=self._strongest(places),
+            firing=() if at is None else ranked,
+            strongest=ranked if at is None else (),
             alone=alone,
         )
 
@@ -126,35 +135,30 @@ class Documents:
         texts = {row["block"]: row["texts"] for row in found}
         return [texts[place // context][place % context] for place in places], False
 
-    def _counted(self, places: Sequence[int], feature: int | None) -> tuple[dict[int, int], dict[int, float]]:
+    def _fires(self, places: Sequence[int]) -> list[tuple[int, int, float]]:
+        """(place, feature, activation) of everything that fires from the first place to the last."""
         path = self.folder / "acts_by_pos.parquet"
         if not path.exists() or not places:
-            return {}, {}
-        number = -1 if feature is None else feature
-        found = self.database.rows(
-            f"SELECT pos, count(*) AS n, max(act) FILTER (feature = ?) AS act FROM {source(path)}"
-            " WHERE pos BETWEEN ? AND ? GROUP BY pos",
-            [number, places[0], places[-1]],
-            [path],
-        )
-        return {r["pos"]: r["n"] for r in found}, {r["pos"]: r["act"] for r in found if r["act"] is not None}
+            return []
+        sql = f"SELECT pos, feature, act FROM {source(path)} WHERE pos BETWEEN ? AND ?"
+        found = self.database.columns(sql, [places[0], places[-1]], [path])
+        return list(zip(*found, strict=True))
 
-    def _firing(self, pos: int) -> tuple[Firing, ...]:
-        return self._ranked("pos = ?", [pos], 1000)
-
-    def _strongest(self, places: Sequence[int]) -> tuple[Firing, ...]:
-        return self._ranked("pos BETWEEN ? AND ?", [places[0], places[-1]], N_STRONGEST) if places else ()
-
-    def _ranked(self, condition: str, values: list[int], limit: int) -> tuple[Firing, ...]:
-        path = self.folder / "acts_by_pos.parquet"
-        if not path.exists() or not (self.folder / "features.parquet").exists():
+    def _ranked(self, acts: Mapping[int, float], limit: int) -> tuple[Firing, ...]:
+        """The features with the largest activations, with what is known of them."""
+        if not (self.folder / "features.parquet").exists():
             return ()
+        first = sorted(acts, key=lambda feature: (-acts[feature], feature))[:limit]
         found = self.database.rows(
-            f"SELECT a.feature, a.act, a.act / nullif(f.max_act, 0) AS share_of_max, f.frequency, f.floor_text,"
-            " coalesce(f.importance_total, f.importance_attr) AS importance FROM"
-            f" (SELECT feature, sum(act) AS act FROM {source(path)} WHERE {condition} GROUP BY feature) a"
-            f" JOIN features f ON f.feature = a.feature ORDER BY a.act DESC, a.feature LIMIT {limit}",
-            values,
-            [path],
+            "SELECT feature, max_act, frequency, floor_text, coalesce(importance_total, importance_attr) AS importance"
+            " FROM features WHERE list_contains(?::UINTEGER[], feature)",
+            [first],
         )
-        return tuple(Firing(**{**row, "share_of_max": row["share_of_max"] or 0.0}) for row in found)
+        rows = {row.pop("feature"): row for row in found}
+        return tuple(_firing(feature, acts[feature], **rows[feature]) for feature in first)
+
+
+def _firing(
+    feature: int, act: float, max_act: float, frequency: float, floor_text: str, importance: float | None
+) -> Firing:
+    return Firing(feature, act, act / max_act if max_act > 0 else 0.0, frequency, importance, floor_text)

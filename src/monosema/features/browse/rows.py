@@ -220,8 +220,8 @@ class DocumentToken:
 class DocumentPage:
     """A stretch of a document and, at one of its tokens, every feature that fires.
 
-    `strongest` are the features with the largest summed activation on the stretch. `alone` says that
-    each token was decoded by itself, because the run has no tokenizer.
+    `strongest` are the features with the largest summed activation on the stretch, where no token is
+    chosen. `alone` says that each token was decoded by itself, because the table has no text in context.
     """
 
     document: int

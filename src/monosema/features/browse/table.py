@@ -102,7 +102,7 @@ class FeatureTable:
         condition = where(query, labels or {})
         end = "" if limit is None else f"LIMIT {limit}"
         sql = f"SELECT feature FROM features WHERE {condition.sql} ORDER BY {order(query)} {end}"
-        return self.database.column(sql, condition.values)
+        return self.database.columns(sql, condition.values)[0]
 
     def row(self, feature: int) -> FeatureRow:
         """One feature's numbers. Raises DataError saying the range when there is no such feature."""
