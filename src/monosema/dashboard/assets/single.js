@@ -1,7 +1,7 @@
 // A file that carries its own tables: unpacks what is opened, and writes it as text, never as markup.
 
-const LEVELS = 1000;
-const EFFECTS = 250;
+const LEVELS = 500;
+const EFFECTS = 120;
 const NOT_MEASURED = -32768;
 const SHADES = 8;
 const WIDTHS = [0.08, 0.3, 0.65];

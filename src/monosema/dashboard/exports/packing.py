@@ -3,8 +3,8 @@
     chunk = JSON of the features' facts and the shape of the columns, then the columns of 16-bit numbers
     tokens (low, high half of a number in the vocabulary)   acts (of LEVELS)   total, direct (of EFFECTS)
 
-A window that stands in several groups is stored once. An activation is kept to 1/1000 of the feature's
-largest, an effect to 1/250 of the largest on any token of its examples.
+A window that stands in several groups is stored once. An activation is kept to 1/500 of the feature's
+largest, an effect to 1/120 of the largest on any token of its examples.
 """
 
 import base64
@@ -18,7 +18,7 @@ from typing import Any
 from monosema.dashboard.windows import largest_effect
 from monosema.features.browse.rows import Example, ExampleGroup
 
-LEVELS, EFFECTS = 1000, 250
+LEVELS, EFFECTS = 500, 120
 NOT_MEASURED = -32768
 
 
