@@ -132,8 +132,11 @@ def test_filters_are_in_the_address_and_survive_a_reload(opened: Opened):
     opened.page.select_option("#sort", "feature")
     opened.page.wait_for_url("**/features?q=planted&frequency.max=0.1&sort=feature")
     opened.page.locator("tbody .row-link").first.click()
-    assert opened.path.endswith("?q=planted&sort=feature&frequency.max=0.1")
+    asked = "?q=planted&sort=feature&frequency.max=0.1"
+    opened.page.wait_for_url(lambda url: url.endswith(asked) and not url.endswith(f"/features{asked}"))
     opened.page.click("#list-link")
+    opened.page.wait_for_url(lambda url: url.endswith(f"/features{asked}"))
+    opened.page.wait_for_selector("tbody tr")
     assert opened.page.locator("tbody tr").count() == rows
 
 
