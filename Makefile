@@ -34,6 +34,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/mkdocs build --strict --quiet
 
 unit: $(VENV)/.installed-dev
+	@.ci/browser
 	$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 format: $(VENV)/.installed-dev
