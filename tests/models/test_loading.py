@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
 from monosema.core.errors import ConfigError, DamagedError, DataError, MismatchError
 from monosema.models import load, wrap
@@ -19,8 +20,12 @@ def folder(tmp_path, build):
 
 
 def test_a_loaded_model_predicts_what_was_saved(folder, tokens, capfd, build):
-    model = load(folder)
-    assert torch.equal(model.run(tokens, ["logits"])["logits"], build("gpt2")(tokens).logits)
+    model, saved = load(folder), build("gpt2")
+    read = model.module.state_dict()
+    assert all(torch.equal(read[name], tensor) for name, tensor in saved.state_dict().items())
+    logits = model.run(tokens, ["logits"])["logits"]
+    assert torch.equal(logits, model.module(tokens, use_cache=False).logits)
+    assert_close(logits, saved(tokens).logits, rtol=0, atol=1e-6)  # where weights lie in memory moves the last bit
     assert (model.name, model.n_layers, model.n_heads, model.d_head, model.n_context) == (folder.name, 2, 3, 8, 32)
     assert not any(p.requires_grad for p in model.module.parameters())
     assert not model.module.training
