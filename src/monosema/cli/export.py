@@ -33,14 +33,14 @@ class Arguments:
     """Write a batch in SAEDashboard's JSON."""
     labels: Path | None = None
     """Write every label, list and view of the run, a JSON object a line."""
-    more: Annotated["More", arg(name="")] = field(default_factory=lambda: More())
+    names: Annotated["Names", arg(name="")] = field(default_factory=lambda: Names())
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
 
 
 @dataclass(frozen=True)
-class More:
-    """Names for Neuronpedia."""
+class Names:
+    """What Neuronpedia is to call them."""
 
     model: str = ""
     """The model's id there, such as gpt2-small."""
@@ -93,7 +93,7 @@ def _written(a: Arguments, selection: "object") -> list[Path]:
     if a.csv:
         wrote += tables.write_csv(a.csv, selection)
     if a.neuronpedia:
-        naming = neuronpedia.Naming(a.more.model, a.more.set)
+        naming = neuronpedia.Naming(a.names.model, a.names.set)
         wrote.append(neuronpedia.write_neuronpedia(a.neuronpedia, selection, naming))
     if a.saedashboard:
         saedashboard.write_saedashboard(a.saedashboard, selection)

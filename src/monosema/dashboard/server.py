@@ -75,6 +75,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
+        taken.listen(128)  # whoever opens the address as soon as it is printed waits instead of being refused
     except OSError as error:
         taken.close()
         if error.errno == errno.EADDRINUSE:
