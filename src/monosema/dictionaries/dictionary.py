@@ -8,6 +8,7 @@ Never imports a model, a store, or a metric.
 """
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, final
 
 import torch
@@ -15,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from monosema.core import fingerprints
+from monosema.core.shown import Shown
 from monosema.dictionaries.architecture import Architecture
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import decode
@@ -23,7 +25,7 @@ from monosema.dictionaries.weights import Weights
 
 @final
 @dataclass(frozen=True)
-class Dictionary:
+class Dictionary(Shown):
     """A trained dictionary, in the units of the model's own activations.
 
     rule        how it chooses what fires, with its config
@@ -32,6 +34,7 @@ class Dictionary:
     writes      the same for y
     keep        False for pruned features: their codes are dropped, nothing is selected instead
     metadata    provenance, kept with the dictionary
+    folder      where it was read from; None for one that was not
     """
 
     architecture: str
@@ -43,6 +46,7 @@ class Dictionary:
     widths_out: tuple[int, ...]
     keep: Bool[Tensor, "n_features"]
     metadata: dict[str, Any] = field(default_factory=dict)
+    folder: Path | None = field(default=None, compare=False)
 
     @torch.no_grad()
     def encode(self, x: Float[Tensor, "batch d_in"]) -> SparseCodes:

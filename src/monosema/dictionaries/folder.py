@@ -81,7 +81,8 @@ def load(folder: Path | str) -> Dictionary:
         tensors["W_dec"][~keep] = pruned["W_dec"]
     weights = _weights(tensors, ours, folder)
     geometry = {name: tuple(ours[name]) for name in ("reads", "writes", "widths_in", "widths_out")}
-    return Dictionary(ours["architecture"], rule, weights, **geometry, keep=keep, metadata=ours["metadata"])
+    metadata = ours["metadata"]
+    return Dictionary(ours["architecture"], rule, weights, **geometry, keep=keep, metadata=metadata, folder=folder)
 
 
 def _tensors(dictionary: Dictionary) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from monosema.core.errors import DamagedError
 from monosema.core.findings import Finding
+from monosema.core.shown import Shown
 
 HISTOGRAM_EDGES = tuple(-7 + 0.25 * i for i in range(29))
 """Edges of the log10 frequency histogram: quarter decades from 1e-7 to 1, the same for every
@@ -62,7 +63,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Scorecard:
+class Scorecard(Shown):
     """The scores of some dictionaries on the same held-out tokens.
 
     findings       dictionary name -> metric name -> Finding

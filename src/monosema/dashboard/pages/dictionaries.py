@@ -10,6 +10,7 @@ from monosema.dashboard.charts import bars, outline
 from monosema.dashboard.library import Broken, Place
 from monosema.dashboard.numbers import count
 from monosema.dashboard.pages.asking import Asked, address
+from monosema.features.browse import FeatureTable
 from monosema.features.browse.manifest import Manifest
 from monosema.features.browse.query import Query
 from monosema.features.browse.rows import Scatter
@@ -56,14 +57,19 @@ def rows(asked: Asked) -> Dictionaries:
 
 
 def _row(asked: Asked, place: Place) -> DictionaryRow:
-    card, table = asked.library.scorecard(place.run), place.table
+    card = asked.library.scorecard(place.run)
     scored = card.findings.get(place.dictionary, {}) if card else {}
+    return row_of(place.run, place.table, scored, len(place.current()))
+
+
+def row_of(run: str, table: FeatureTable, scored: Mapping[str, Finding], n_labelled: int = 0) -> DictionaryRow:
+    """The row of a table; `scored` are its dictionary's lines of a scorecard."""
     return DictionaryRow(
-        run=place.run,
-        dictionary=place.dictionary,
+        run=run,
+        dictionary=table.path.name,
         manifest=table.manifest,
         counts=table.counts(),
-        n_labelled=len(place.current()),
+        n_labelled=n_labelled,
         frequencies=table.frequencies(),
         control_frequencies=table.frequencies(control=True),
         scores=tuple((HEADLINES[name], scored[name]) for name in HEADLINES if name in scored),
@@ -78,16 +84,19 @@ def view(found: Dictionaries, asked: Asked) -> Mapping[str, Any]:
 
 
 def _card(row: DictionaryRow, place: Place) -> dict[str, Any]:
+    return {"row": row, "features": address(place, "features"), **described(row)}
+
+
+def described(row: DictionaryRow) -> dict[str, Any]:
+    """What a card shows of a dictionary, wherever it stands."""
     manifest, counts = row.manifest, row.counts
     reads, writes = " + ".join(manifest.reads), " + ".join(manifest.writes)
     findings = [*row.scores, *((finding.name.replace("_", " "), finding) for finding in manifest.findings)]
     n_alive = sum(row.frequencies)
     says = f"{count(n_alive)} features that fire, from 1 in 10 million tokens to all of them"
     return {
-        "row": row,
         "manifest": manifest,
         "site": reads if reads == writes else f"{reads} → {writes}",
-        "features": address(place, "features"),
         "facts": [
             ("features", count(manifest.n_features)),
             ("dead", count(counts.get("dead", 0))),

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from monosema.core.shown import Shown
 from monosema.features.browse.query import Query
 
 
 @dataclass(frozen=True)
-class FeatureRow:
+class FeatureRow(Shown):
     """The numbers of one feature, as the columns of features.parquet define them.
 
     importance is the measured effect where there is one, else the estimate by gradient;
@@ -54,7 +55,7 @@ class FeatureRow:
 
 
 @dataclass(frozen=True)
-class FeaturePage:
+class FeaturePage(Shown):
     """A page of features: those of `n_matching` that its query puts there."""
 
     query: Query
@@ -130,7 +131,7 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class FeatureDetail:
+class FeatureDetail(Shown):
     """Everything of one feature but its examples. Lists that are not written yet are empty or None."""
 
     row: FeatureRow
