@@ -186,6 +186,19 @@ class FeatureTable:
         sql += " AS rare, count(importance_total) AS measured, count(importance_attr) AS estimated FROM features"
         return self.database.rows(sql)[0]
 
+    def histograms(self, features: Sequence[int]) -> dict[int, Histogram]:
+        """The activations of several features, of those that fire and are in the table."""
+        if not features or not self.has("lists"):
+            return {}
+        path = self._file("lists")
+        sql = f"SELECT feature, hist_counts, hist_low, hist_high FROM {source(path)} WHERE feature IN "
+        found = self.database.rows(f"{sql}({', '.join('?' * len(features))})", list(features), [path])
+        return {
+            row["feature"]: Histogram(tuple(row["hist_counts"]), row["hist_low"], row["hist_high"], log=True)
+            for row in found
+            if sum(row["hist_counts"])
+        }
+
     def text(self, token: int) -> str:
         """A token's text by itself."""
         return self.texts[token] if 0 <= token < len(self.texts) else ""

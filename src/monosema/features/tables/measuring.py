@@ -9,7 +9,7 @@ The random direction has the norm of the feature's own and is taken off where, a
 feature fires: what a direction does that nobody looked for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from monosema.core.seeding import derive, generator
+from monosema.core.seeding import derive
 from monosema.dictionaries import Dictionary
 from monosema.features.effects.estimates import inclusion, systematic
+from monosema.features.effects.random_directions import random_like
 from monosema.features.effects.scene import Route, Scene
 from monosema.features.effects.subjects import Model, why_no_direct_effect, why_no_loss_effect
 from monosema.features.tables.config import BuildConfig
@@ -182,7 +183,7 @@ class _Batch:
         direct = self.scene.direct(b, acts, rows) if self.direct else nothing
         random = nothing
         if self.work.randomly:
-            random = self.scene.total(b, acts, _random_like(rows.cpu(), feature.tolist(), seed).to(device))
+            random = self.scene.total(b, acts, random_like(rows.cpu(), feature.tolist(), seed).to(device))
         owner = self.text.documents[self.start : self.stop][torch.from_numpy(block)].numpy()
         key = feature[:, None] * len(self.text.names) + owner
         counts = self.text.counted[self.start : self.stop][torch.from_numpy(block)].numpy()
@@ -203,9 +204,3 @@ class _Batch:
             direct = self._directions(part.feature) if self.direct else None
             found += effect_rows(self.scene, part, block, acts, self._directions(part.feature), direct, self.text)
         return found
-
-
-def _random_like(rows: Float[Tensor, "pair d"], features: Sequence[int], seed: int) -> Float[Tensor, "pair d"]:
-    """A random direction of each row's norm, the same wherever a feature is met."""
-    drawn = torch.stack([torch.randn(rows.shape[1], generator=generator(seed, "direction", f)) for f in features])
-    return drawn / drawn.norm(dim=1, keepdim=True) * rows.norm(dim=1, keepdim=True)
