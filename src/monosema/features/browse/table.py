@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monosema.core.errors import DataError, RunError
+from monosema.core.shown import Shown
 from monosema.features.browse import examples
 from monosema.features.browse.columns import COLUMNS, Column
 from monosema.features.browse.database import Database, source
@@ -62,7 +63,7 @@ def open_table(path: Path | str) -> "FeatureTable":
     return FeatureTable(folder, read_manifest(folder))
 
 
-class FeatureTable:
+class FeatureTable(Shown):
     """Made by `open_table`. Every method may be called from several threads at once."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
