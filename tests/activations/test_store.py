@@ -204,7 +204,7 @@ def test_an_edited_manifest_is_found_at_open(store):
     for old, new, words in [
         ('"outlier_factor": 1000000.0', '"outlier_factor": 10.0', "its fingerprint differs"),
         ('"outlier_factor"', '"outlier_facto"', "Did you mean 'outlier_factor'"),
-        ("monosema activations 1", "monosema activations 9", "is no manifest"),
+        ("monosema activations 2", "monosema activations 9", "is no manifest"),
         ("{", "", "not valid JSON"),
     ]:
         (store.path / NAME).write_text(text.replace(old, new, 1))

@@ -69,7 +69,8 @@ class ToyModel:
     def resolve(self, text: str) -> str:
         return {"blocks.0.hook_resid_post": "resid_post.0"}.get(text, text)
 
-    def run(self, tokens: Tensor, read: Sequence[str]) -> dict[str, Tensor]:
+    def run(self, tokens: Tensor, read: Sequence[str], *, attention: str = "eager") -> dict[str, Tensor]:
+        assert attention in ("eager", "fused")
         self.after(self.passes)
         self.passes += 1
         return {site: self.spoil(site, tokens, self._site(site, tokens)) for site in read}

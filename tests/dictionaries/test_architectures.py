@@ -24,8 +24,12 @@ from monosema.dictionaries import (
 )
 from monosema.dictionaries.architecture import bias_for
 from monosema.dictionaries.batchtopk import BatchTopK
+from monosema.dictionaries.learner import Learner
+from monosema.dictionaries.scaling import Scaling
+from monosema.dictionaries.spec import parse_spec
 from monosema.dictionaries.table import architecture
 from monosema.dictionaries.weights import initial
+from tests.dictionaries.worlds import SITE, World
 
 N, D, D_OUT, B = 24, 10, 7, 40
 ALIVE = Moment(1.0, torch.zeros(N, dtype=torch.int64))
@@ -262,3 +266,19 @@ def test_a_feature_that_fires_now_is_not_dead():
 def test_the_first_bias_lets_about_that_many_fire(l0: float, n: int, expected: float):
     # A standard normal variable passes 2 with probability .0228 and 3 with .00135: 32 of 1,408, 100 of 74,074.
     assert bias_for(l0, n) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES))
+def test_the_same_features_fire_at_the_start_whatever_the_first_scale(name, monkeypatch):
+    rule, world = architecture(name), World()
+    x = world.rows(B, "start")
+    scaling = Scaling({SITE: 1.0}, {SITE: x.mean(0).tolist()})
+    sparse = {"topk": ",k=3", "batchtopk": ",k=3", "matryoshka": ",k=3", "jumprelu": ",target=3"}.get(name, "")
+    learner = Learner(parse_spec(f"{name},n_features={N}{sparse}", (SITE,), (SITE,)), scaling, 0, "cpu")
+    monkeypatch.setattr(rule, "first_scale", 1.0)
+    of_unit_rows = Learner(learner.spec, scaling, 0, "cpu")
+    monkeypatch.undo()
+    assert torch.allclose(of_unit_rows.weights.W_enc.norm(dim=1), torch.ones(N))
+    mine, theirs = (each.rule.loss(each.weights, x, x, ALIVE).codes for each in (learner, of_unit_rows))
+    assert torch.equal(mine.indices, theirs.indices) and len(mine.values) > 0
+    torch.testing.assert_close(mine.values, rule.first_scale * theirs.values)

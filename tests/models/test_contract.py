@@ -237,3 +237,27 @@ def test_a_model_set_to_another_attention_is_read_under_the_eager_one(model, tok
         assert model.module.config._attn_implementation == "sdpa"
     finally:
         model.module.config._attn_implementation = "eager"
+
+
+def test_fused_attention_gives_the_same_to_rounding_and_is_what_is_used(model, tokens):
+    used = []
+
+    def note(_module: object, _args: object) -> None:
+        used.append(model.module.config._attn_implementation)
+
+    last = f"resid_post.{model.n_layers - 1}"
+    hook = model.module.get_submodule(model.places[last].path).register_forward_pre_hook(note)
+    try:
+        eagerly, fused = model.run(tokens, [last, "logits"]), model.run(tokens, [last, "logits"], attention="fused")
+    finally:
+        hook.remove()
+    assert used == ["eager", "eager" if model.name == "gemma2" else "sdpa"]
+    for site, x in fused.items():
+        torch.testing.assert_close(x, eagerly[site], rtol=1e-5, atol=2e-6)
+    assert model.module.config._attn_implementation == "eager"
+
+
+def test_what_is_inside_attention_is_eager_whatever_was_asked_for(model, tokens):
+    sites = ["attn_pattern.0", "logits"]
+    eagerly, fused = model.run(tokens, sites), model.run(tokens, sites, attention="fused")
+    assert all(torch.equal(fused[site], eagerly[site]) for site in sites)

@@ -19,7 +19,7 @@ from monosema.core.fingerprints import of_bytes
 from monosema.core.runs import read_json, write_json
 
 NAME = "manifest.json"
-FORMAT = "monosema activations 1"
+FORMAT = "monosema activations 2"
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / NAME
     data = read_json(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise DamagedError(f"{path} is no manifest of a store of activations that this version reads ('{FORMAT}')")
+        raise DamagedError(
+            f"{path} is no manifest of a store of activations that this version reads ('{FORMAT}'): "
+            "harvest again into a new folder"
+        )
     written = data.pop("fingerprint", None)
     try:
         manifest = from_json(Manifest, data, "manifest")

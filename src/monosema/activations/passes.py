@@ -9,7 +9,7 @@ dictionary_learning and SAELens). What is left out is counted; what is not finit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -35,7 +35,9 @@ class Model(Protocol):
     def d_vocab(self) -> int: ...
     def width(self, site: str) -> int: ...
     def resolve(self, text: str) -> str: ...
-    def run(self, tokens: Tensor, read: Sequence[str]) -> dict[str, Tensor]: ...
+    def run(
+        self, tokens: Tensor, read: Sequence[str], *, attention: Literal["eager", "fused"]
+    ) -> dict[str, Tensor]: ...
 
 
 @runtime_checkable
@@ -152,7 +154,7 @@ def run(model: Model, blocks: TokenBlocks, widths: Mapping[str, int], config: Ha
     where an activation of a kept position is not finite; `names` gives the document's name."""
     mask, excluded = kept(blocks, config)
     with torch.inference_mode():
-        read = model.run(blocks.tokens, read=list(widths))
+        read = model.run(blocks.tokens, read=list(widths), attention=config.attention)
         device_mask = mask.to(next(iter(read.values())).device)
         values = {site: _flat(site, read[site], mask, width)[device_mask] for site, width in widths.items()}
         norms = {site: torch.linalg.vector_norm(x, dim=1, dtype=torch.float32).cpu() for site, x in values.items()}

@@ -23,6 +23,10 @@ from monosema.dictionaries.weights import Weights
 FIRST_L0 = 32.0
 """Features a row that a ReLU starts with: few of a wide dictionary's, so that no step costs what a dense one does."""
 
+HALF = 0.5
+"""Activations start at half of what an encoder of unit rows gives. Unit rows that are not orthogonal rebuild too much
+of what they share: the first error is then above the variance, and a short run spends its steps on undoing that."""
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -66,6 +70,9 @@ class Architecture(abc.ABC):
 
     scaled_extra: tuple[str, ...] = ()
     """Extra tensors that are in units of activation, and scale with it."""
+
+    first_scale: float = 1.0
+    """What activations start at, as a multiple of those of an encoder of unit rows (an untied one's)."""
 
     def extra(self, n_features: int) -> dict[str, Tensor]:
         """Trainable tensors beyond the four that every dictionary has, at the start."""

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from monosema.dictionaries.architecture import Architecture, Moment, Terms
+from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import select_above, select_batch_topk
 from monosema.dictionaries.topk import TopKConfig, selected_loss
@@ -31,6 +31,7 @@ class BatchTopK(Architecture):
 
     Config = BatchTopKConfig
     scaled_extra = ("threshold",)
+    first_scale = HALF
 
     def __init__(self, config: BatchTopKConfig) -> None:
         self.config = config

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require_range
-from monosema.dictionaries.architecture import FIRST_L0, Architecture, Moment, Terms, bias_for, mse, warmed
+from monosema.dictionaries.architecture import FIRST_L0, HALF, Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above, squared_error
 from monosema.dictionaries.weights import Weights
@@ -42,6 +42,7 @@ class Gated(Architecture):
 
     Config = GatedConfig
     scaled_extra = ("b_mag",)
+    first_scale = HALF
 
     def __init__(self, config: GatedConfig) -> None:
         self.config = config

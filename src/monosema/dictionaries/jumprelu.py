@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require_range
-from monosema.dictionaries.architecture import Architecture, Moment, Terms, bias_for, mse, warmed
+from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above
@@ -53,6 +53,7 @@ class JumpReLU(Architecture):
 
     Config = JumpReLUConfig
     scaled_extra = ("threshold",)
+    first_scale = HALF
 
     def __init__(self, config: JumpReLUConfig) -> None:
         self.config = config

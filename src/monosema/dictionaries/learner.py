@@ -55,6 +55,10 @@ class Learner:
         weights = initial(spec.config.n_features, mean_in, mean_out, centred=centred, tied=tied, generator=random)
         weights.extra.update(self.rule.extra(spec.config.n_features))
         weights.b_enc.add_(self.rule.first_bias(spec.config.n_features))
+        if not tied:
+            scaled = [weights.extra[name] for name in self.rule.scaled_extra if name in weights.extra]
+            for tensor in (weights.W_enc, weights.b_enc, *scaled):
+                tensor.mul_(self.rule.first_scale)
         ready = {name: t.to(self.device).requires_grad_() for name, t in weights.named().items()}
         return weights.replaced(ready)
 

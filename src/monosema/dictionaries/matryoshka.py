@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require
-from monosema.dictionaries.architecture import Architecture, Moment, Terms
+from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.auxk import auxk_loss
 from monosema.dictionaries.batchtopk import encode_above, select_batch, threshold_extra, threshold_statistics
 from monosema.dictionaries.codes import SparseCodes
@@ -45,6 +45,7 @@ class Matryoshka(Architecture):
 
     Config = MatryoshkaConfig
     scaled_extra = ("threshold",)
+    first_scale = HALF
 
     def __init__(self, config: MatryoshkaConfig) -> None:
         self.config = config

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require_range
-from monosema.dictionaries.architecture import Architecture, Moment, Terms, mse
+from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, mse
 from monosema.dictionaries.auxk import auxk_loss
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_topk
@@ -41,6 +41,7 @@ class TopK(Architecture):
     """The rule above."""
 
     Config = TopKConfig
+    first_scale = HALF
 
     def __init__(self, config: TopKConfig) -> None:
         self.config = config

@@ -32,8 +32,9 @@ class Place:
 class Family:
     """The attribute paths of one `model_type` of transformers. Paths of a layer's parts start at the layer.
 
-    `parallel` and `softcap` name config attributes: the flag that the attention and the MLP read the
-    same residual stream, and the value c of a final c * tanh(logits / c). Empty: the family has none.
+    `parallel`, `softcap` and `attn_softcap` name config attributes: the flag that the attention and the
+    MLP read the same residual stream, the value c of a final c * tanh(logits / c), and the same of the
+    scores inside attention. Empty: the family has none.
     """
 
     embed: str = "model.embed_tokens"
@@ -48,6 +49,7 @@ class Family:
     unembed: str = "lm_head"
     parallel: str = ""
     softcap: str = ""
+    attn_softcap: str = ""
 
 
 _LLAMA = Family()
@@ -57,6 +59,7 @@ _GEMMA2 = Family(
     mid_norm="pre_feedforward_layernorm",
     mlp_out="post_feedforward_layernorm",
     softcap="final_logit_softcapping",
+    attn_softcap="attn_logit_softcapping",
 )
 
 FAMILIES: dict[str, Family] = {

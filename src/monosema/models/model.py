@@ -22,7 +22,7 @@ The model is transformers' own, hooked where it stands; its weights are never fo
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Literal, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -33,6 +33,8 @@ from monosema.core.errors import DataError, SiteError
 from monosema.models import addresses, norms
 from monosema.models.families import Family, Place
 from monosema.models.passes import Plan, forward
+
+Attention = Literal["eager", "fused"]
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,7 @@ class Model:
         read: Sequence[str] = (),
         edits: Sequence[Edit] = (),
         stop_at: str | None = None,
+        attention: Attention = "eager",
     ) -> dict[str, Tensor]:
         """The activations at the sites in `read`, under the names they were asked for by.
 
@@ -127,8 +130,11 @@ class Model:
         in their order, then the site is read. The pass ends at the last site that is read or edited,
         or at `stop_at`, which must not be before it. Reads are the pass's own tensors, not copies.
         Gradients are tracked as the caller's mode and the weights' `requires_grad` say; `load` turns
-        the latter off. Raises SiteError (no such site; beyond `stop_at`), DataError (tokens that this
-        model cannot take) and MismatchError (an edit that returns another shape, type or device).
+        the latter off. Attention is `eager`, by which the same pass gives the same bits whatever is read,
+        or `fused`: faster, and the same to rounding; sites inside attention are still computed eagerly,
+        and so is all of a model that caps its attention scores (Gemma 2).
+        Raises SiteError (no such site; beyond `stop_at`), DataError (tokens that this model cannot take)
+        and MismatchError (an edit that returns another shape, type or device).
         """
         asked = {name: self.resolve(name) for name in ([read] if isinstance(read, str) else read)}
         changes: dict[str, list[Callable[[Tensor], Tensor]]] = {}
@@ -137,7 +143,7 @@ class Model:
         last = self._last({*asked.values(), *changes}, stop_at)
         if last is None:
             return {}
-        plan = Plan(frozenset(asked.values()), changes, last)
+        plan = Plan(frozenset(asked.values()), changes, last, fused=attention == "fused" and self._can_fuse())
         found = forward(self.module, self.places, self._accepted(tokens), plan)
         return {name: found[site] for name, site in asked.items()}
 
@@ -160,6 +166,10 @@ class Model:
         W_U = self.module.get_submodule(self.family.unembed).get_parameter("weight").detach().float().T
         folded = norm.gain[:, None] * W_U
         return folded - folded.mean(0, keepdim=True) if norm.centred else folded
+
+    def _can_fuse(self) -> bool:
+        cap = self.family.attn_softcap
+        return not (cap and getattr(self.module.config, cap, None))
 
     def _last(self, sites: set[str], stop_at: str | None) -> str | None:
         order = list(self.places)

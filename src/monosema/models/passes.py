@@ -32,11 +32,13 @@ class _Reached(Exception):  # noqa: N818 - it ends a pass that went well
 
 @dataclass(frozen=True)
 class Plan:
-    """What a pass does, in canonical site names: what to read, what to edit, and where to end."""
+    """What a pass does, in canonical site names: what to read, what to edit, and where to end; `fused`:
+    with fused attention, unless a site inside attention is among them."""
 
     reads: frozenset[str]
     edits: Mapping[str, Sequence[Apply]]
     last: str
+    fused: bool = False
 
 
 @dataclass
@@ -71,7 +73,7 @@ class _Visits:
 def forward(
     module: torch.nn.Module, places: Mapping[str, Place], tokens: Int64[Tensor, "batch seq"], plan: Plan
 ) -> dict[str, Tensor]:
-    """What `plan.reads` names, from one pass of `module` over `tokens` under eager attention.
+    """What `plan.reads` names, from one pass of `module` over `tokens`.
 
     The caller's gradient mode holds. Raises MismatchError when an edit returns another shape,
     type or device than it was given, or when a site is never computed.
@@ -82,7 +84,7 @@ def forward(
     inside = {site for site in wanted if places[site].side == "attention"}
     with ExitStack() as hooks:
         hooks.enter_context(quiet_notices())
-        hooks.enter_context(implementation(module, _taps(module, places, inside, visits)))
+        hooks.enter_context(implementation(module, _taps(module, places, inside, visits), fused=plan.fused))
         for site in wanted - inside:
             _hook(hooks, module, places[site], site, visits)
         try:
