@@ -111,6 +111,12 @@ def test_examples_are_windows_of_the_text_with_the_activations_there(table: Feat
     assert [group.low for group in intervals] == sorted((group.low for group in intervals), reverse=True)
 
 
+def test_many_features_at_once_are_the_same_as_one_by_one(table: FeatureTable):
+    asked = [RARE, PLANTED, DEAD, DENSE, 59]
+    assert table.details(asked) == [table.feature(feature) for feature in asked]
+    assert table.examples_of(asked) == {feature: table.examples(feature) for feature in asked}
+
+
 def test_a_dead_feature_has_no_examples_and_no_histogram(table: FeatureTable):
     assert table.examples(DEAD) == ()
     assert table.feature(DEAD).acts is None

@@ -12,7 +12,7 @@ import gzip
 import json
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from monosema.dashboard.windows import largest_effect
@@ -68,11 +68,11 @@ class Columns:
         return b"".join(column.tobytes() for column in columns)
 
     def _window(self, e: Example, largest: float, scale: float) -> list[Any]:
-        for text in e.texts:
-            number = self.vocabulary.number(text)
-            self.low.append(number & 0xFFFF)
-            self.high.append(number >> 16)
-        self.acts.extend(round(LEVELS * act / largest) if largest > 0 else 0 for act in e.acts)
+        numbers = [self.vocabulary.number(text) for text in e.texts]
+        self.low.extend([number & 0xFFFF for number in numbers])
+        self.high.extend([number >> 16 for number in numbers])
+        share = LEVELS / largest if largest > 0 else 0.0
+        self.acts.extend([round(share * act) if act else 0 for act in e.acts])
         for column, values in ((self.total, e.effect and e.effect.total), (self.direct, e.effect and e.effect.direct)):
             column.extend(_effects(values or (), scale, len(e.texts)))
         known = e.effect is not None and e.effect.p_with is not None and e.effect.p_without is not None
@@ -80,10 +80,10 @@ class Columns:
         return [len(e.texts), e.at, self.vocabulary.number(e.name), e.pos, float(f"{e.act:.4g}"), *p]
 
 
-def _effects(values: Sequence[float | None], scale: float, n: int) -> Iterable[int]:
+def _effects(values: Sequence[float | None], scale: float, n: int) -> "array[int]":
     if not values or scale <= 0:
-        return [NOT_MEASURED] * n
-    return [NOT_MEASURED if value is None else round(EFFECTS * value / scale) for value in values]
+        return array("h", (NOT_MEASURED,)) * n
+    return array("h", [NOT_MEASURED if value is None else round(EFFECTS * value / scale) for value in values])
 
 
 def packed(value: Any, columns: bytes = b"") -> str:

@@ -10,6 +10,9 @@ from monosema.features.browse.rows import ExampleGroup, FeatureDetail
 AT_ONCE = 2000
 """Features in a download from the browser; the command line writes any number."""
 
+READ_AT_ONCE = 128
+"""Features that are read from the table together."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -22,8 +25,11 @@ class Selection:
 
     def each(self) -> Iterator[tuple[FeatureDetail, tuple[ExampleGroup, ...]]]:
         """One feature after the other, with its examples."""
-        for feature in self.features:
-            yield self.table.feature(feature), self.table.examples(feature)
+        for first in range(0, len(self.features), READ_AT_ONCE):
+            some = self.features[first : first + READ_AT_ONCE]
+            groups = self.table.examples_of(some)
+            for detail in self.table.details(some):
+                yield detail, groups[detail.row.feature]
 
 
 def select(table: FeatureTable, query: Query, labels: Mapping[int, str], limit: int | None = None) -> Selection:

@@ -5,6 +5,7 @@ opened; the list of all is unpacked at once. The page's policy lets its one scri
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ def page(selection: Selection) -> str:
 
 def _chunks(selection: Selection, vocabulary: Vocabulary) -> Iterator[str]:
     """Blocks of CHUNK features, in the order of the selection."""
-    for first in range(0, len(selection.features), CHUNK):
-        part = Selection(selection.table, selection.features[first : first + CHUNK], selection.labels, selection.query)
+    each = selection.each()
+    while some := list(islice(each, CHUNK)):
         columns = Columns(vocabulary)
-        facts = [_facts(selection, detail, groups, columns) for detail, groups in part.each()]
+        facts = [_facts(selection, detail, groups, columns) for detail, groups in some]
         yield packed(facts, columns.bytes())
 
 

@@ -59,6 +59,12 @@ def source(path: Path) -> str:
     return f"read_parquet('{quoted(glob.escape(str(path.resolve())))}')"
 
 
+def among(features: Sequence[int], column: str = "feature") -> str:
+    """The condition that a row is of one of `features` (at least one); what lies outside their range is not read."""
+    named = ", ".join(str(int(feature)) for feature in features)
+    return f"{column} BETWEEN {min(features)} AND {max(features)} AND {column} IN ({named})"
+
+
 def quoted(value: object) -> str:
     """For the inside of a text in SQL."""
     return str(value).replace("'", "''")

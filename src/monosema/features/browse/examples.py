@@ -1,11 +1,11 @@
-"""The stored examples of one feature, in groups, with what removing the feature changes at each."""
+"""The stored examples of some features, in groups, with what removing the feature changes at each."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from monosema.features.browse.database import Database, source
+from monosema.features.browse.database import Database, among, source
 from monosema.features.browse.rows import Changed, Example, ExampleEffect, ExampleGroup
 
 GROUPS = ("top", "interval", "quantile", "random active", "random inactive", "most helpful", "most harmful")
@@ -14,16 +14,32 @@ GROUPS = ("top", "interval", "quantile", "random active", "random inactive", "mo
 Text = Callable[[int], str]
 
 
-def groups(database: Database, folder: Path, feature: int, text: Text, name: Text) -> tuple[ExampleGroup, ...]:
-    """What examples.parquet and effects.parquet hold of a feature; () while there is no such file."""
+def groups(
+    database: Database, folder: Path, features: Sequence[int], text: Text, name: Text
+) -> dict[int, tuple[ExampleGroup, ...]]:
+    """What examples.parquet and effects.parquet hold of some features; () of each while there is no such file."""
     path, changes = folder / "examples.parquet", folder / "effects.parquet"
     if not path.exists():
-        return ()
-    found = database.rows(f"SELECT * FROM {source(path)} WHERE feature = ?", [feature], [path])
-    effects: dict[int, ExampleEffect] = {}
-    if changes.exists():
-        rows = database.rows(f"SELECT * FROM {source(changes)} WHERE feature = ?", [feature], [changes])
-        effects = {row["pos"]: _effect(row, text) for row in rows}
+        return dict.fromkeys(features, ())
+    found = _by_feature(database, path, features)
+    effects = _by_feature(database, changes, features) if changes.exists() else {}
+    return {
+        feature: _grouped(found.get(feature, []), effects.get(feature, []), text, name)
+        for feature in dict.fromkeys(features)
+    }
+
+
+def _by_feature(database: Database, path: Path, features: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for row in database.rows(f"SELECT * FROM {source(path)} WHERE {among(features)}", files=[path]):
+        rows.setdefault(row["feature"], []).append(row)
+    return rows
+
+
+def _grouped(
+    found: list[dict[str, Any]], changes: list[dict[str, Any]], text: Text, name: Text
+) -> tuple[ExampleGroup, ...]:
+    effects = {row["pos"]: _effect(row, text) for row in changes}
     found.sort(key=_place)
     return tuple(
         ExampleGroup(first["grp"], first["lo"], first["hi"], first["share"], first["mass"], examples)

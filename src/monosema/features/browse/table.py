@@ -7,7 +7,8 @@ RUN/features/topk/
     tokens, contexts, acts_by_pos  -> .documents
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from monosema.core.errors import DataError, RunError
 from monosema.core.shown import Shown
 from monosema.features.browse import examples
 from monosema.features.browse.columns import COLUMNS, Column
-from monosema.features.browse.database import Database, source
+from monosema.features.browse.database import Database, among, source
 from monosema.features.browse.documents import Documents
 from monosema.features.browse.manifest import Manifest, read_manifest
 from monosema.features.browse.pages import RARE, order, placed, where
@@ -117,30 +118,23 @@ class FeatureTable(Shown):
 
     def feature(self, feature: int) -> FeatureDetail:
         """Everything of one feature but its examples. Raises DataError when there is no such feature."""
-        row = self.row(feature)
-        lists = self._of_feature("lists", feature) if self.has("lists") else []
-        near = self._neighbours(feature)
-        if not lists:
-            return FeatureDetail(row, None, (), (), (), None, near)
-        own = lists[0]
-        acts = Histogram(tuple(own["hist_counts"]), own["hist_low"], own["hist_high"], log=True)
-        logits = None
-        if own["logit_hist"] is not None:
-            logits = Histogram(tuple(own["logit_hist"]), own["logit_low"], own["logit_high"], log=False)
-        return FeatureDetail(
-            row=row,
-            acts=None if row.is_dead else acts,
-            by_position=tuple(own["by_position"]),
-            top_logits=self._logits(own["top_logits"]),
-            bottom_logits=self._logits(own["bottom_logits"]),
-            logits=logits,
-            neighbours=near,
-        )
+        return self.details([self._known(feature)])[0]
+
+    def details(self, features: Sequence[int]) -> list[FeatureDetail]:
+        """The same of several features that there are, in their order."""
+        lists = {row["feature"]: row for row in self._of_features("lists", features)}
+        near = self._neighbours(features)
+        return [
+            _detail(row, lists.get(row.feature), near.get(row.feature, ()), self.text) for row in self.rows(features)
+        ]
 
     def examples(self, feature: int) -> tuple[ExampleGroup, ...]:
         """The stored examples of a feature with their effects; none for a dead one, or while unwritten."""
-        self._known(feature)
-        return examples.groups(self.database, self.path, feature, self.text, self.documents.name)
+        return self.examples_of([self._known(feature)])[feature]
+
+    def examples_of(self, features: Sequence[int]) -> dict[int, tuple[ExampleGroup, ...]]:
+        """The same of several features that there are."""
+        return examples.groups(self.database, self.path, features, self.text, self.documents.name)
 
     def scatter(self, query: Query, labels: Mapping[int, str] | None = None) -> Scatter:
         """All features by the query's two columns, those that match told apart."""
@@ -233,9 +227,11 @@ class FeatureTable(Shown):
         sql = f"CREATE TABLE {name} AS SELECT {columns}, {texts} AS top_text FROM {source(path)} f {joined}"
         self.database.rows(sql + " ORDER BY f.feature", files=[path, text])
 
-    def _of_feature(self, name: str, feature: int) -> list[dict[str, Any]]:
+    def _of_features(self, name: str, features: Sequence[int]) -> list[dict[str, Any]]:
         path = self._file(name)
-        return self.database.rows(f"SELECT * FROM {source(path)} WHERE feature = ?", [feature], [path])
+        if not features or not path.exists():
+            return []
+        return self.database.rows(f"SELECT * FROM {source(path)} WHERE {among(features)}", files=[path])
 
     def _histograms(self, features: list[int]) -> dict[int, tuple[int, ...]]:
         if not features or not self.has("lists"):
@@ -245,20 +241,19 @@ class FeatureTable(Shown):
         found = self.database.rows(sql, features, [path])
         return {row["feature"]: tuple(row["hist_counts"] or ()) for row in found}
 
-    def _logits(self, listed: list[dict[str, Any]] | None) -> tuple[LogitEffect, ...]:
-        return tuple(LogitEffect(e["token"], self.text(e["token"]), e["effect"]) for e in listed or ())
-
-    def _neighbours(self, feature: int) -> tuple[Neighbour, ...]:
-        if not self.has("neighbours"):
-            return ()
-        path = self._file("neighbours")
-        found = self.database.rows(
+    def _neighbours(self, features: Sequence[int]) -> dict[int, tuple[Neighbour, ...]]:
+        path, found = self._file("neighbours"), defaultdict[int, list[Neighbour]](list)
+        if not features or not path.exists():
+            return {}
+        rows = self.database.rows(
             f"SELECT n.*, coalesce(f.floor_text, '') AS floor_text FROM {source(path)} n LEFT JOIN features f"
-            " ON n.dictionary = '' AND f.feature = n.other WHERE n.feature = ? ORDER BY n.dictionary, n.kind, n.rank",
-            [feature],
-            [path],
+            f" ON n.dictionary = '' AND f.feature = n.other WHERE {among(features, 'n.feature')}"
+            " ORDER BY n.dictionary, n.kind, n.rank",
+            files=[path],
         )
-        return tuple(Neighbour(n["kind"], n["dictionary"], n["other"], n["value"], n["floor_text"]) for n in found)
+        for n in rows:
+            found[n["feature"]].append(Neighbour(n["kind"], n["dictionary"], n["other"], n["value"], n["floor_text"]))
+        return {feature: tuple(near) for feature, near in found.items()}
 
     def _axis(self, column: Column, n_cells: int) -> Axis:
         if not self.ready:
@@ -268,3 +263,27 @@ class FeatureTable(Shown):
         found = self.database.rows(f"{sql}{column.expression}::DOUBLE AS v FROM features {kept})")[0]
         low, high = found["low"] or 0.0, found["high"] or 0.0
         return Axis(column.name, column.scale, low, high, found["knee"] or 1.0, n_cells)
+
+
+def _detail(
+    row: FeatureRow, own: dict[str, Any] | None, near: tuple[Neighbour, ...], text: Callable[[int], str]
+) -> FeatureDetail:
+    if own is None:
+        return FeatureDetail(row, None, (), (), (), None, near)
+
+    def effects(listed: list[dict[str, Any]] | None) -> tuple[LogitEffect, ...]:
+        return tuple(LogitEffect(e["token"], text(e["token"]), e["effect"]) for e in listed or ())
+
+    acts = Histogram(tuple(own["hist_counts"]), own["hist_low"], own["hist_high"], log=True)
+    logits = None
+    if own["logit_hist"] is not None:
+        logits = Histogram(tuple(own["logit_hist"]), own["logit_low"], own["logit_high"], log=False)
+    return FeatureDetail(
+        row=row,
+        acts=None if row.is_dead else acts,
+        by_position=tuple(own["by_position"]),
+        top_logits=effects(own["top_logits"]),
+        bottom_logits=effects(own["bottom_logits"]),
+        logits=logits,
+        neighbours=near,
+    )

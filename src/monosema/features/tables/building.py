@@ -16,12 +16,12 @@ import numpy as np
 from monosema.core.config import to_json
 from monosema.core.errors import ConfigError, MismatchError
 from monosema.core.progress import progress
-from monosema.core.seeding import derive
 from monosema.dictionaries import Dictionary
 from monosema.features.effects.subjects import Model, why_no_direct_effect, why_no_loss_effect
 from monosema.features.reading import Tokenizer, Tokens
 from monosema.features.studying import SKIPPED, Control
 from monosema.features.tables import describing, finishing
+from monosema.features.tables.choosing import RULE, Chosen, choose
 from monosema.features.tables.config import BuildConfig
 from monosema.features.tables.database import Database, rows_of
 from monosema.features.tables.examples import COLUMNS, GROUPS, Chooser
@@ -128,6 +128,7 @@ def _of_text(text: TableText, config: BuildConfig) -> dict[str, Any]:
         "context": text.context,
         "groups": list(GROUPS),
         "config": to_json(config),
+        "chosen_by": RULE,
     }
 
 
@@ -166,8 +167,7 @@ class _Build:
             for name, table in tables.items()
             if name in twins
         }
-        self.calibration: dict[tuple[str, bool], np.ndarray] = {}
-        self.measured: dict[tuple[str, bool], np.ndarray] = {}
+        self.chosen: dict[tuple[str, bool], Chosen] = {}
         self.same_contexts: dict[tuple[str, bool], np.ndarray] = {}
         self.words, self.reading = vocabulary(text, tokenizer), Reading(text, tokenizer)
 
@@ -222,7 +222,7 @@ class _Build:
         with progress(f"feature tables: {stage}", len(tables), "dictionarie") as bar:
             for table in tables.values():
                 ordered = sort_entries(table.acts, table.work, n_chunks(self.text, self.config.batch_tokens), database)
-                background = describing.Background(table.dictionary, model, self.text, self.words, grammar)
+                background = describing.Background(table.dictionary, model, self.text, self.words, *grammar)
                 self._describe_one(stage, table, ordered, background, chooser, database)
                 bar.advance(1)
 
@@ -262,12 +262,14 @@ class _Build:
     def _measure(self, stage: str, model: Model, tables: Mapping[str, Table], database: Database) -> None:
         works: dict[str, Work] = {}
         for name, table in tables.items():
-            chosen = self._chosen(name, table, database)
-            ordered = table.work / "sorted.parquet"
+            key, ordered = (name, table.is_control), table.work / "sorted.parquet"
+            self.chosen[key] = choose(ordered, self.config, database)
+            chosen = self.chosen[key].features
+            if not table.is_control:
+                table.manifest.found["measured"] = self.chosen[key].said()
             draw = draw_contexts(chosen, ordered, self.text.context, self.config, database)
             first_order = draw.first_order(chosen) / max(int(self.text.counted.sum()), 1)
-            calibration = self.calibration[name, table.is_control]
-            self.same_contexts[name, table.is_control] = first_order[np.searchsorted(chosen, calibration)]
+            self.same_contexts[key] = first_order[np.searchsorted(chosen, self.chosen[key].random)]
             shown = Shown.none()
             if not table.is_control and self.config.n_effects:
                 examples = table.folder / "examples.parquet"
@@ -277,27 +279,13 @@ class _Build:
         with progress(f"feature tables: {stage}", total, "batch") as bar:
             measure(model, works, self.text, self.config, database, self._at(stage, tables, total, bar.advance))
 
-    def _chosen(self, name: str, table: Table, database: Database) -> np.ndarray:
-        """The features to measure: the largest by first order, and a random draw among those that fire."""
-        n = len(ranges(table.work / "sorted.parquet", table.dictionary.n_features, database))
-        rows = database.fetch(
-            f"SELECT feature, importance_attr AS attr FROM {rows_of(table.parts('scalars', n))} "
-            "WHERE NOT is_dead AND importance_attr IS NOT NULL ORDER BY feature"
-        )
-        feature = rows["feature"].astype(np.int64)
-        top = feature[np.lexsort((feature, -np.abs(rows["attr"])))][: self.config.n_top]
-        draws = np.random.default_rng(derive(self.config.seed, "calibration"))
-        drawn = draws.permutation(feature)[: self.config.n_calibration]
-        self.calibration[name, table.is_control] = np.sort(drawn)
-        self.measured[name, table.is_control] = np.union1d(top, drawn)
-        return self.measured[name, table.is_control]
-
     def _finish(self, name: str, database: Database) -> None:
         table, batches = self.tables[name], n_batches(self.text, self.config)
         sides: list[finishing.Side | None] = [None, None]
         for which in filter(None, [self.controls.get(name), table]):
             n = len(ranges(which.work / "sorted.parquet", which.dictionary.n_features, database))
-            chosen = self.measured[name, which.is_control]
+            key = (name, which.is_control)
+            chosen = self.chosen[key].features
             able = not why_no_loss_effect(which.dictionary.writes)
             parts = which.parts("measured", batches) if able else []
             randomly = not which.is_control
@@ -305,8 +293,8 @@ class _Build:
             near = None if which.is_control else which.folder / "neighbours.parquet"
             path = which.folder / "features.parquet"
             finishing.write_features(which.parts("scalars", n), near, found, path, database)
-            key = (name, which.is_control)
-            sides[which.is_control] = finishing.Side.of(path, self.calibration[key], self.same_contexts[key], database)
+            drawn = self.chosen[key].random
+            sides[which.is_control] = finishing.Side.of(path, drawn, self.same_contexts[key], database)
         self._write_effects(table, batches, database)
         side, control = sides
         assert side is not None, "the table itself is always there"

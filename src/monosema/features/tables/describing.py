@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
+from monosema.core.seeding import derive
 from monosema.dictionaries import Dictionary
 from monosema.features.effects.estimates import sparse_mean_and_error
 from monosema.features.effects.subjects import Model
 from monosema.features.floors import Firing, Grammar
 from monosema.features.foretelling import Foretelling
 from monosema.features.logits import logit_effects, why_undefined
+from monosema.features.mixing import mixed
 from monosema.features.tables.database import lists
 from monosema.features.tables.shards import Shard
 from monosema.features.tables.text import TableText
@@ -34,6 +36,9 @@ DENSE = 0.1
 
 LOGITS_AT_ONCE = 2**22
 
+FLOOR_POSITIONS = 2**20
+"""Usable positions that floors are fitted and judged on; of a longer text, whole documents drawn at random."""
+
 Table = dict[str, np.ndarray]
 
 
@@ -41,7 +46,9 @@ Table = dict[str, np.ndarray]
 class Background:
     """What the features of all shards are described against.
 
-    words    the text of every token          grammar  of all positions of the table
+    words    the text of every token
+    grammar  of the documents that floors are fitted and judged on
+    places   for each position of the table its number in the grammar, -1 where it is in none
     """
 
     dictionary: Dictionary
@@ -49,6 +56,7 @@ class Background:
     text: TableText
     words: Sequence[str]
     grammar: Grammar
+    places: Int32[Tensor, "position"]
 
     @property
     def n_tokens_by_document(self) -> np.ndarray:
@@ -57,13 +65,25 @@ class Background:
         return np.bincount(own, minlength=len(self.text.names))
 
 
-def grammar_of(text: TableText, seed: int) -> Grammar:
-    """The tokens and pairs of the usable positions; in front of the first of a document or block is none."""
-    usable = text.usable
+def grammar_of(text: TableText, seed: int) -> tuple[Grammar, Int32[Tensor, "position"]]:
+    """The tokens and pairs of the usable positions, and the number of each; in front of the first of a document
+    or block is none. Of a text of more than FLOOR_POSITIONS only some documents are in it."""
+    kept = text.usable & _floor_documents(text, seed)[text.documents]
     previous = torch.full_like(text.tokens, -1)
-    behind = usable[:, 1:] & usable[:, :-1] & (text.documents[:, 1:] == text.documents[:, :-1])
+    behind = kept[:, 1:] & kept[:, :-1] & (text.documents[:, 1:] == text.documents[:, :-1])
     previous[:, 1:][behind] = text.tokens[:, :-1][behind]
-    return Grammar(text.tokens[usable], previous[usable], text.documents[usable], text.d_vocab, seed)
+    places = torch.where(kept.flatten(), kept.flatten().cumsum(0, dtype=torch.int32) - 1, -1)
+    return Grammar(text.tokens[kept], previous[kept], text.documents[kept], text.d_vocab, seed), places
+
+
+def _floor_documents(text: TableText, seed: int) -> Bool[Tensor, "document"]:
+    """Documents in random order until FLOOR_POSITIONS are reached: all of them in a text that is no longer."""
+    counts = torch.bincount(text.documents[text.usable], minlength=len(text.names))
+    order = mixed(torch.arange(len(counts)), derive(seed, "documents of the floors")).argsort()
+    before = counts[order].cumsum(0) - counts[order]
+    kept = torch.zeros(len(counts), dtype=torch.bool)
+    kept[order] = before < FLOOR_POSITIONS
+    return kept
 
 
 def scalars(shard: Shard, background: Background) -> Table:
@@ -76,8 +96,7 @@ def scalars(shard: Shard, background: Background) -> Table:
     np.maximum.at(largest, shard.feature, shard.act)
     attr, error, n_documents = _importance(shard, background)
     top, share = _top_tokens(shard, text)
-    firing = Firing(torch.from_numpy(shard.feature), _usable_index(text)[shard.pos], torch.from_numpy(shard.act), n)
-    floors = background.grammar.floors(firing, background.words)
+    floors = background.grammar.floors(_in_the_grammar(shard, background), background.words)
     frequency = n_active / text.n_tokens
     table = {
         "feature": np.arange(shard.first, shard.stop, dtype=np.uint32),
@@ -133,9 +152,11 @@ def _top_tokens(shard: Shard, text: TableText) -> tuple[np.ndarray, np.ndarray]:
     return top, share
 
 
-def _usable_index(text: TableText) -> Tensor:
-    """For each position its number among the usable ones."""
-    return text.usable.flatten().cumsum(0) - 1
+def _in_the_grammar(shard: Shard, background: Background) -> Firing:
+    at = background.places[torch.from_numpy(shard.pos)].long()
+    there = at >= 0
+    feature, act = torch.from_numpy(shard.feature)[there], torch.from_numpy(shard.act)[there]
+    return Firing(feature, at[there], act, len(shard))
 
 
 def _norms(shard: Shard, dictionary: Dictionary) -> Table:

@@ -56,8 +56,8 @@ class Chooser:
         self.config, self.text, self.reading = config, text, reading
         self.documents = text.documents.numpy().ravel()
         self.ids = text.tokens.numpy().ravel()
-        self.first, self.stop = text.stretches()
-        self.usable = text.usable.numpy().ravel().nonzero()[0]
+        self.stretches = text.stretches()
+        self.usable = text.usable.numpy().ravel().nonzero()[0].astype(np.uint32)
         self.acts = np.zeros(len(self.ids), dtype=np.float32)
 
     def rows(self, shard: Shard) -> dict[str, np.ndarray]:
@@ -120,13 +120,14 @@ class Chooser:
         """Usable positions with no firing in the window; fewer than `n` when few are found."""
         salt = derive(self.config.seed, "inactive", feature)
         draws = mixed(torch.arange(TRIES * n), salt).numpy() % len(self.usable)
-        places = self.usable[draws[np.sort(np.unique(draws, return_index=True)[1])]]
+        places = self.usable[draws[np.sort(np.unique(draws, return_index=True)[1])]].astype(np.int64)
         start, stop = self._bounds(places)
         return places[np.searchsorted(pos, start) == np.searchsorted(pos, stop)][:n]
 
     def _bounds(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        low = np.maximum(self.first[places], places - self.config.before)
-        return low, np.minimum(self.stop[places], places + self.config.after + 1)
+        its = np.searchsorted(self.stretches, places, side="right") - 1
+        low = np.maximum(self.stretches[its], places - self.config.before)
+        return low, np.minimum(self.stretches[its + 1], places + self.config.after + 1)
 
     def _windows(self, feature: int, group: Group) -> Iterator[tuple[Any, ...]]:
         start, stop = self._bounds(group.places)

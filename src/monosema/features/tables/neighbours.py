@@ -19,8 +19,8 @@ from monosema.features.logits import why_undefined
 from monosema.features.tables.database import Database, rows_of
 
 N_NEIGHBOURS = 8
-CELLS = 2**24
-"""Numbers of one matrix of similarities: 64 MB."""
+CELLS = 2**22
+"""Numbers of one matrix of similarities: 16 MB, and six times that while it is sorted."""
 
 PAIRS = 2**27
 """Pairs of firings counted; of a longer text, the tokens of blocks at even distances."""

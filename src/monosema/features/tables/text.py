@@ -75,14 +75,13 @@ class TableText:
         """The blocks of these numbers."""
         return TokenBlocks(self.tokens[numbers], self.documents[numbers], self.usable[numbers])
 
-    def stretches(self) -> tuple[np.ndarray, np.ndarray]:
-        """(first, stop): around each position the usable ones of its document in its block, without a gap."""
-        own = np.where(self.usable.numpy(), self.documents.numpy(), -1)
-        edge = np.ones(own.shape, dtype=bool)
-        edge[:, 1:] = own[:, 1:] != own[:, :-1]
-        starts = edge.ravel().nonzero()[0]
-        which = edge.ravel().cumsum() - 1
-        return starts[which], np.append(starts[1:], own.size)[which]
+    def stretches(self) -> np.ndarray:
+        """Where every stretch of usable positions, or of unusable ones, of one document in one block begins;
+        and the end of the text."""
+        documents, usable = self.documents.numpy(), self.usable.numpy()
+        edge = np.ones(usable.shape, dtype=bool)
+        edge[:, 1:] = (usable[:, 1:] != usable[:, :-1]) | (documents[:, 1:] != documents[:, :-1])
+        return np.append(edge.ravel().nonzero()[0], edge.size)
 
 
 _PARTS = ("tokens", "documents", "usable")
