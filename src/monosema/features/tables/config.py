@@ -10,7 +10,7 @@ class BuildConfig:
     """From how much text a table is made, and how much of it is measured exactly.
 
     max_tokens      positions of text; of a longer corpus, whole blocks at even distances
-    n_top           features of the largest first-order importance, whose total effect is measured
+    n_top           features of the largest importance to second order, whose total effect is measured
     n_calibration   features drawn at random for the same, on which the first order is judged
     n_contexts      contexts in which each of them is measured
     n_examples      examples of the groups top and random active; half as many of the others
