@@ -63,6 +63,10 @@ class ToyModel:
         default_factory=lambda: {"resid_post.0": (6,), "resid_post.1": (4,), "attn_z.0": (2, 3)}
     )
 
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu")
+
     def width(self, site: str) -> int:
         return int(torch.tensor(self.shapes[site]).prod())
 

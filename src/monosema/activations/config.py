@@ -11,8 +11,8 @@ class HarvestConfig:
     """Which rows are kept, how they are stored, and how far apart the shuffle reaches.
 
     batch_size        token blocks in one forward pass
-    attention         fused: torch's own, faster and the same to rounding; eager: the bits of every other
-                      pass of the model
+    fast              fused attention and the fastest products of float32 accuracy, which are the same to
+                      rounding; without it the bits of every other pass of the model
     dtype             of the rows on disk and in the shuffle buffer; batches come out as float32
     shard_rows        a shard is the whole passes nearest to this many positions, and what an
                       interrupted harvest loses at most
@@ -24,7 +24,7 @@ class HarvestConfig:
     """
 
     batch_size: int = 32
-    attention: Literal["fused", "eager"] = "fused"
+    fast: bool = True
     dtype: Literal["bfloat16", "float16", "float32"] = "float16"
     shard_rows: int = 65_536
     outlier_factor: float = 10.0

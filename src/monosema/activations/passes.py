@@ -18,6 +18,7 @@ from torch import Tensor
 from monosema.activations.config import HarvestConfig
 from monosema.activations.rows import DTYPES, INDEX_DTYPE, Rows, from_fields
 from monosema.core.errors import ConfigError, DataError, SiteError
+from monosema.core.precision import float32_products
 from monosema.core.sites import Site, parse
 
 
@@ -33,6 +34,8 @@ class Model(Protocol):
     def n_context(self) -> int: ...
     @property
     def d_vocab(self) -> int: ...
+    @property
+    def device(self) -> torch.device: ...
     def width(self, site: str) -> int: ...
     def resolve(self, text: str) -> str: ...
     def run(
@@ -154,7 +157,7 @@ def run(model: Model, blocks: TokenBlocks, widths: Mapping[str, int], config: Ha
     where an activation of a kept position is not finite; `names` gives the document's name."""
     mask, excluded = kept(blocks, config)
     with torch.inference_mode():
-        read = model.run(blocks.tokens, read=list(widths), attention=config.attention)
+        read = _read(model, blocks.tokens, list(widths), fast=config.fast)
         device_mask = mask.to(next(iter(read.values())).device)
         values = {site: _flat(site, read[site], mask, width)[device_mask] for site, width in widths.items()}
         norms = {site: torch.linalg.vector_norm(x, dim=1, dtype=torch.float32).cpu() for site, x in values.items()}
@@ -172,6 +175,13 @@ def run(model: Model, blocks: TokenBlocks, widths: Mapping[str, int], config: Ha
                 )
         stored = {site: x.to(DTYPES[config.dtype]).cpu() for site, x in values.items()}
     return Pass(from_fields({**stored, **index}), norms, blocks.usable[mask], excluded, len(mask))
+
+
+def _read(model: Model, tokens: Int64[Tensor, "batch seq"], sites: list[str], *, fast: bool) -> dict[str, Tensor]:
+    if not fast:
+        return model.run(tokens, sites, attention="eager")
+    with float32_products(model.device.type):
+        return model.run(tokens, sites, attention="fused")
 
 
 def limits(norms: Mapping[str, Tensor], factor: float) -> dict[str, float]:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from monosema.core.errors import ConfigError
+from monosema.core.precision import float32_products, keeps_float32
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import batch, compiled, scan, select_above, select_batch_topk, select_topk
 from monosema.dictionaries.kernels.backends import backend_name
@@ -132,7 +133,7 @@ def test_float32_products_are_exact_whatever_the_process_has_set(mode: str):
     x, W = torch.randn(8, 700), torch.randn(90, 700)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(mode)
-    with scan.float32_products(x):
+    with float32_products("cpu"):
         product = x @ W.T
     assert torch.get_float32_matmul_precision() == mode, "the setting of the process is left as it was"
     torch.set_float32_matmul_precision(before)
@@ -140,7 +141,7 @@ def test_float32_products_are_exact_whatever_the_process_has_set(mode: str):
 
 
 def test_the_highest_mode_keeps_float32():
-    assert scan.keeps_float32("cpu", "highest")
+    assert keeps_float32("cpu", "highest")
 
 
 def test_the_halves_are_those_of_torch():

@@ -16,7 +16,6 @@ A chip without bfloat16 products scans in float32: s is pre itself, and nothing 
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, cast
@@ -26,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.errors import ConfigError
+from monosema.core.precision import SUMS, float32_products
 from monosema.core.timing import timed
 
 Precision = Literal["bfloat16", "float32"]
@@ -35,9 +35,6 @@ CHUNK_BYTES = 1 << 24
 
 ROUNDING = 2**-8
 """Half of a bfloat16's last place, relative to its value."""
-
-SUMS = 2**-22
-"""Relative error of a float32 sum, a coordinate: four units of roundoff."""
 
 
 Halve = Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
@@ -73,7 +70,7 @@ class Scan:
         buffer[:, n:] = -torch.inf
         for first in range(0, len(self.x), rows):
             chunk, s = self.x[first : first + rows], buffer[: min(rows, len(self.x) - first)]
-            with timed("encode"), float32_products(self.x):
+            with timed("encode"), float32_products(self.x.device.type):
                 torch.addmm(self.b, chunk, self.W.T, out=s[:, :n])
             yield first, s
 
@@ -145,42 +142,6 @@ def precision(device: str) -> Precision:
     if wanted != "auto":
         raise ConfigError(f"MONOSEMA_SCAN is '{wanted}': it must be auto, bfloat16 or float32")
     return "bfloat16" if _multiplies_bfloat16(device) and keeps_its_bound(device) else "float32"
-
-
-@contextmanager
-def float32_products(x: Tensor) -> Iterator[None]:
-    """Within it, products of float32 tensors on x's device are of float32 accuracy, in the fastest of torch's
-    modes that keeps it.
-
-    `torch.set_float32_matmul_precision` is a setting of the whole process. "medium" costs nothing in accuracy
-    on some processors and is faster there, but multiplies in bfloat16 on others: it is tried once.
-    """
-    before, mode = torch.get_float32_matmul_precision(), _float32_mode(x.device.type)
-    if x.dtype is not torch.float32 or before == mode:
-        yield
-        return
-    torch.set_float32_matmul_precision(mode)
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-@cache
-def _float32_mode(device: str) -> str:
-    return "medium" if keeps_float32(device, "medium") else "highest"
-
-
-def keeps_float32(device: str, mode: str) -> bool:
-    """Whether products in this mode of torch's are off by no more than float32 sums are."""
-    generator = torch.Generator().manual_seed(0)
-    x, W = (torch.randn(n, 512, generator=generator) for n in (64, 256))
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(mode)
-    product = (x.to(device) @ W.to(device).T).double().cpu()
-    torch.set_float32_matmul_precision(before)
-    exact, sizes = x.double() @ W.double().T, x.double().norm(dim=1)[:, None] * W.double().norm(dim=1)
-    return bool(((product - exact).abs() <= SUMS * sizes).all())
 
 
 @cache
