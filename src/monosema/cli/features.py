@@ -40,13 +40,18 @@ def run(arguments: Arguments) -> Outcome:
     folders = tables_stage(run, arguments.build, arguments.names)
     manifests = {name: read_json(folder / "table.json") for name, folder in folders.items()}
     first = next(iter(folders))
-    top = most_important(folders[first])
     return Outcome(
         wrote=tuple(folders.values()),
-        next=f"monosema report {arguments.run}",
+        next=f"monosema dash {arguments.run}",
         result={name: _result(manifests[name], most_important(folder)) for name, folder in folders.items()},
-        shown=(_about(manifests[first]), _grid(top, manifests[first]), *_said(manifests[first])),
+        shown=table_shown(folders[first]),
     )
+
+
+def table_shown(folder: Path) -> tuple[Any, ...]:
+    """What is said of a table: its size, its most important features, its findings."""
+    manifest = read_json(folder / "table.json")
+    return (_about(manifest), _grid(most_important(folder), manifest), *_said(manifest))
 
 
 def most_important(folder: Path, n: int = SHOWN) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""The stage after the scores that makes a feature table of every dictionary of a run: features/<name>/.
+"""The stages after the scores that make feature tables of a run's dictionaries, and one file of a table.
 
-held-out documents, all of them, then train documents up to max_tokens
+tables_stage   held-out documents, all of them, then train documents up to max_tokens   -> features/<name>/
+single_file    features/<name>/                                                         -> features.html
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,12 @@ from monosema.core.errors import ConfigError, unknown
 from monosema.core.runs import Run
 from monosema.corpus import Packed, Tokens
 from monosema.corpus.blocks import TokenBlocks
+from monosema.dashboard.exports.selection import select
+from monosema.dashboard.exports.single import write_single
 from monosema.dictionaries import Dictionary
 from monosema.features import BuildConfig
+from monosema.features.browse import Query, open_table
+from monosema.features.labels import LabelStore
 from monosema.features.reading import chosen_blocks
 from monosema.features.tables.manifest import Manifest
 from monosema.pipeline.records import begun, is_done, settings_of
@@ -97,6 +102,14 @@ def tables_stage(run: Run, config: BuildConfig | None = None, names: Sequence[st
         paths = features.build(chosen, subject.model, tokens, tokenizer, out, config, subject.control)
         run.finish(STAGE, {})
     return paths
+
+
+def single_file(run: Run, name: str, limit: int) -> Path:
+    """The `limit` most important features of the table of `name`, with their labels, in one file: features.html."""
+    table, path = open_table(run.path / "features" / name), run.path / "features.html"
+    labels = LabelStore(run.path / "labels.sqlite").current(name, table.manifest.dictionary_fingerprint)
+    write_single(path, select(table, Query(), labels, limit))
+    return path
 
 
 def _is_whole(folder: Path) -> bool:
