@@ -1,10 +1,15 @@
 """Tests in a browser need one on PATH: without it they are selected away, and a line says so."""
 
 import shutil
+from pathlib import Path
 
 import pytest
+from cli.tiny import stages, write_texts
+
+from monosema.cli import main
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FEW = ["--n-top", "4", "--n-calibration", "4", "--n-contexts", "4", "--n-examples", "2", "--max-tokens", "2000"]
 LEFT_OUT = "browser tests left out: none of {} is on PATH (Debian: apt-get install chromium)"
 
 
@@ -32,3 +37,13 @@ def executable() -> str:
     found = browser()
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="session")
+def explored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a real model of 16 positions, three dictionaries and their tables. To be read only."""
+    run = tmp_path_factory.mktemp("explored") / "tiny"
+    texts = write_texts(tmp_path_factory.mktemp("texts") / "texts")
+    for command in [*stages(run, texts)[:3], ["features", str(run), *FEW]]:
+        assert main(command) == 0
+    return run

@@ -11,6 +11,7 @@ from features.made_tables import Made, make_run
 from starlette.testclient import TestClient
 
 from monosema.core.runs import write_json
+from monosema.dashboard.explorers import Opener
 from monosema.dashboard.guard import Doors
 from monosema.dashboard.library import Library
 from monosema.dashboard.server import application, listen
@@ -28,22 +29,25 @@ def make(run: Path) -> Path:
     return run
 
 
-def client(*runs: Path, doors: Doors | None = None, base: str = OWN) -> TestClient:
+def client(*runs: Path, doors: Doors | None = None, base: str = OWN, opener: Opener | None = None) -> TestClient:
     """Asks the application itself. An error of ours that is no answer is raised."""
-    return TestClient(application(Library(list(runs)), doors), base_url=base)
+    return TestClient(application(Library(list(runs), opener), doors), base_url=base)
 
 
 @contextmanager
-def serving(*runs: Path) -> Iterator[str]:
+def serving(*runs: Path, opener: Opener | None = None) -> Iterator[str]:
     """The address of a real server."""
     taken = listen("127.0.0.1", 0)
-    config = uvicorn.Config(application(Library(list(runs))), log_level="warning", access_log=False, lifespan="off")
+    served = application(Library(list(runs), opener))
+    config = uvicorn.Config(served, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})
     thread.start()
     while not server.started:
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    taken.close()
+    try:
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        taken.close()

@@ -93,3 +93,19 @@ def test_only_our_own_pages_change_something(run: Path, headers: dict[str, str],
 def test_too_much_text_is_refused(run: Path):
     answer = client(run).post("/r/demo/l1/feature/1/label", data={"comment": "x" * 70_000}, headers=SAME_ORIGIN)
     assert answer.status_code == 403 and "too long" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("site", "mode", "dest", "status"),
+    [
+        ("cross-site", "no-cors", "image", 403),
+        ("cross-site", "cors", "empty", 403),
+        ("cross-site", "navigate", "iframe", 403),
+        ("cross-site", "navigate", "document", 200),
+        ("same-origin", "cors", "empty", 200),
+        ("none", "navigate", "document", 200),
+    ],
+)
+def test_another_site_can_only_lead_here(run: Path, site: str, mode: str, dest: str, status: int):
+    headers = {"Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
+    assert client(run).get("/r/demo/l1/features", headers=headers).status_code == status

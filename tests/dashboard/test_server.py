@@ -25,6 +25,7 @@ SCREENS = {
     "feature": f"{IN}/feature/1",
     "documents": f"{IN}/documents",
     "document": f"{IN}/document/1",
+    "prompt": f"{IN}/prompt",
     "review": f"{IN}/review?rater=ann",
     "compare": "/compare?left=demo%2Ftopk32&right=demo%2Fl1",
     "export": f"{IN}/export",

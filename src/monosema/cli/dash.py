@@ -3,11 +3,15 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tyro.conf import FlagCreatePairsOff, Positional
 
 from monosema.cli.showing import Outcome
 from monosema.core.config import require, require_range
+
+if TYPE_CHECKING:
+    import monosema.features.live.rows
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,13 @@ class Arguments:
     """Print JSON."""
 
 
+def _opened(run: Path) -> "monosema.features.live.rows.Exploring":
+    """A run's model with its dictionaries. Loads torch, which no other page needs."""
+    from monosema.pipeline.exploring import open_explorer
+
+    return open_explorer(run)
+
+
 def run(arguments: Arguments) -> Outcome:
     """Check the runs, take the port, print the address, and serve until interrupted."""
     from monosema.dashboard.guard import LOOPBACK, Doors
@@ -41,7 +52,7 @@ def run(arguments: Arguments) -> Outcome:
         not a.token or (len(a.token) >= 8 and a.token.isascii() and a.token.isalnum()),
         "--token must be at least 8 letters and digits",
     )
-    library = Library(a.runs)
+    library = Library(a.runs, _opened)
     taken = listen(a.host, a.port)
     port = taken.getsockname()[1]
     shown = "127.0.0.1" if a.host in ("0.0.0.0", "localhost") else f"[{a.host}]" if ":" in a.host else a.host

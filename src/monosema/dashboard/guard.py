@@ -3,6 +3,7 @@
 - the Host must be one of ours, so that no foreign name can be pointed at this machine (DNS rebinding);
 - beyond loopback every request brings the token, once in the address and then in a cookie;
 - what changes something comes from our own pages (Origin, or Sec-Fetch-Site), and is small;
+- what another site embeds or fetches is refused, so that none can set the model to work: its links may lead here;
 - every answer says what the browser may do with it: nothing from elsewhere, no framing, no guessing.
 """
 
@@ -74,6 +75,8 @@ class Guard:
             await _say(sending, 421, "This server answers to its own address only: open the one it printed.")
         elif self.doors.token and not self._authorised(headers):
             await self._ask(scope, sending)
+        elif _embedded(headers):
+            await _say(sending, 403, "Another site may lead here by a link, and no other way.")
         elif scope["method"] not in ("GET", "HEAD") and (why := _refused(headers)):
             await _say(sending, 403, why)
         else:
@@ -101,6 +104,12 @@ class Guard:
         cookie = f"{COOKIE}={stamp(self.doors.token)}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
         more = [(b"location", f"{path}{'?' * bool(rest)}{rest}".encode()), (b"set-cookie", cookie.encode())]
         await _say(send, 303, "Go on.", more)
+
+
+def _embedded(headers: Mapping[str, str]) -> bool:
+    """Whether another site asks for anything but to be led here, as the browser says."""
+    led = (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+    return headers.get("sec-fetch-site") == "cross-site" and not led
 
 
 def _refused(headers: Mapping[str, str]) -> str:

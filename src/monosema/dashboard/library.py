@@ -11,6 +11,7 @@ from threading import Lock
 
 from monosema.core.errors import DataError, MonosemaError, RunError, unknown
 from monosema.core.runs import open_run, read_json
+from monosema.dashboard.explorers import Explorers, Opener
 from monosema.evaluation.scorecard import Scorecard
 from monosema.features.browse import FeatureTable, compare, open_table
 from monosema.features.browse.comparing import Comparison
@@ -56,10 +57,12 @@ class Broken:
 
 
 class Library:
-    """Run directories by name. Raises RunError for one that is none, or that holds no table."""
+    """Run directories by name; `opener` opens the model of one, when a prompt is first read. Raises RunError
+    for one that is none, or that holds no table."""
 
-    def __init__(self, runs: Sequence[Path]) -> None:
+    def __init__(self, runs: Sequence[Path], opener: Opener | None = None) -> None:
         self.runs = _named([open_run(path).path for path in runs])
+        self.explorers = Explorers(opener)
         self._open: dict[tuple[str, str], tuple[tuple[int, ...], FeatureTable]] = {}
         self._compared: dict[tuple[int, int], tuple[FeatureTable, FeatureTable, Comparison]] = {}
         self._lock = Lock()

@@ -2,6 +2,7 @@
 
     /r/RUN/DICTIONARY/features?kind=alive          a page        (pages/, PAGES)
     /r/RUN/DICTIONARY/features.json?kind=alive     the same as rows
+    /r/RUN/DICTIONARY/prompt/effects?text=...      a stream      (streams.py)
     POST .../feature/7/label                       an edit       (edits.py, EDITS)
 
 Answers are made of a literal table of pages, of edits and of files; nothing in a request is a path.
@@ -28,17 +29,20 @@ from monosema.dashboard.edits import EDITS
 from monosema.dashboard.guard import Doors, Guard
 from monosema.dashboard.library import Library
 from monosema.dashboard.page import HERE
-from monosema.dashboard.pages import features
+from monosema.dashboard.pages import features, prompt
 from monosema.dashboard.pages.asking import Asked, Page, address
 from monosema.dashboard.pages.table import IN, PAGES
 from monosema.dashboard.rendering import environment
+from monosema.dashboard.streams import streamed
 from monosema.evaluation.scorecard import plain
 
 STATIC = {
     "theme.css": "text/css",
     "browser.css": "text/css",
+    "prompt.css": "text/css",
     "theme.js": "text/javascript",
     "browser.js": "text/javascript",
+    "prompt.js": "text/javascript",
     "scatter.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
@@ -60,6 +64,8 @@ def application(library: Library, doors: Doors | None = None) -> Guard:
     ]
     others = [
         Route(f"{IN}/scatter.json", browser.scatter),
+        Route(f"{IN}/prompt/steer.json", browser.steer),
+        Route(f"{IN}/prompt/effects", browser.effects),
         Route(f"{IN}/go", browser.go),
         Route(f"{IN}/export/{{name}}", browser.download),
         Route("/static/{name}", browser.static),
@@ -107,13 +113,28 @@ class _Browser:
 
     def page(self, page: Page, request: Request) -> Response:
         asked = self.asked(request)
-        return self.html(page.key, asked, page.title, page.view(page.rows(asked), asked))
+        try:
+            found = page.rows(asked)
+        except MonosemaError as error:
+            if page.failed is None:
+                raise
+            return self.html(page.key, asked, page.title, page.failed(error, asked), _status(error))
+        return self.html(page.key, asked, page.title, page.view(found, asked))
 
     def twin(self, page: Page, request: Request) -> Response:
         return _json(plain(page.rows(self.asked(request))))
 
     def scatter(self, request: Request) -> Response:
         return _json(plain(features.scatter(self.asked(request))))
+
+    def steer(self, request: Request) -> Response:
+        return _json(plain(prompt.steered_rows(self.asked(request))))
+
+    def effects(self, request: Request) -> Response:
+        try:
+            return streamed(prompt.effects(self.asked(request)))
+        except MonosemaError as error:
+            return _json({"error": str(error)}, _status(error))
 
     def go(self, request: Request) -> Response:
         asked = self.asked(request)

@@ -134,8 +134,8 @@ def _piece(example: Example, first: int, stop: int, largest: float, scale: float
     direct = _sum(example.effect.direct[first:stop]) if example.effect else None
     chosen = first <= example.at < stop
     css = [f"a{level(act, largest)}"] if act > 0 else []
-    css += [f"t{_width(total, scale)}"] if _width(total, scale) else []
-    css += [f"d{_width(direct, scale)}"] if _width(direct, scale) else []
+    css += [f"t{width(total, scale)}"] if width(total, scale) else []
+    css += [f"d{width(direct, scale)}"] if width(direct, scale) else []
     css += ["chosen"] if chosen else []
     text = visible("".join(example.texts[first:stop])) or "⟨…⟩"
     if not css:
@@ -160,7 +160,7 @@ def level(act: float, largest: float) -> int:
     return min(LEVELS, max(1, -int(-LEVELS * act // largest))) if largest > 0 else 1
 
 
-def _width(effect: float | None, scale: float) -> str:
+def width(effect: float | None, scale: float) -> str:
     """'h2': helps, second width; 'x1': hurts, first width; '' when too small to draw."""
     if effect is None or scale <= 0:
         return ""

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from monosema.core.config import require
-from monosema.core.errors import ConfigError, unknown
+from monosema.core.errors import ConfigError, MonosemaError, unknown
 from monosema.dashboard.library import Library, Place
 
 
@@ -45,6 +45,8 @@ class Page:
 
     rows  what is asked -> frozen rows, which the JSON twin shows as they are
     view  rows, what is asked -> what the template of the name `key` shows
+    failed  an error, what is asked -> what that template shows in place of rows; without it the error has a
+            page of its own
     """
 
     key: str
@@ -53,6 +55,7 @@ class Page:
     nav: str
     rows: Callable[[Asked], Any]
     view: Callable[[Any, Asked], Mapping[str, Any]]
+    failed: Callable[[MonosemaError, Asked], Mapping[str, Any]] | None = None
 
 
 def address(place: Place | None, rest: str = "", **given: object) -> str:

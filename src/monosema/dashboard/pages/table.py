@@ -1,6 +1,6 @@
 """Every screen, in the order of the navigation."""
 
-from monosema.dashboard.pages import compare, dictionaries, document, export, feature, features, review
+from monosema.dashboard.pages import compare, dictionaries, document, export, feature, features, prompt, review
 from monosema.dashboard.pages.asking import Page
 
 IN = "/r/{run}/{dictionary}"
@@ -11,6 +11,7 @@ PAGES = (
     Page("feature", f"{IN}/feature/{{number}}", "Feature", "", feature.rows, feature.view),
     Page("documents", f"{IN}/documents", "Documents", "Documents", document.list_rows, document.list_view),
     Page("document", f"{IN}/document/{{number}}", "Document", "", document.rows, document.view),
+    Page("prompt", f"{IN}/prompt", "Prompt", "Prompt", prompt.rows, prompt.view, prompt.failed),
     Page("review", f"{IN}/review", "Review", "Review", review.rows, review.view),
     Page("compare", "/compare", "Compare", "Compare", compare.rows, compare.view),
     Page("export", f"{IN}/export", "Export", "Export", export.rows, export.view),
