@@ -11,14 +11,12 @@ from threading import Lock
 
 from monosema.core.errors import DataError, MonosemaError, RunError, unknown
 from monosema.core.runs import open_run, read_json
+from monosema.dashboard.comparisons import Comparisons
 from monosema.dashboard.explorers import Explorers, Opener
 from monosema.evaluation.scorecard import Scorecard
-from monosema.features.browse import FeatureTable, compare, open_table
+from monosema.features.browse import FeatureTable, open_table
 from monosema.features.browse.comparing import Comparison
 from monosema.features.labels import LabelStore
-
-KEPT = 16
-"""Comparisons that are kept."""
 
 BUILDS = "build them with `monosema features {}`"
 
@@ -64,7 +62,7 @@ class Library:
         self.runs = _named([open_run(path).path for path in runs])
         self.explorers = Explorers(opener)
         self._open: dict[tuple[str, str], tuple[tuple[int, ...], FeatureTable]] = {}
-        self._compared: dict[tuple[int, int], tuple[FeatureTable, FeatureTable, Comparison]] = {}
+        self._comparisons = Comparisons()
         self._lock = Lock()
         for path in self.runs.values():
             if not _tables(path):
@@ -95,16 +93,9 @@ class Library:
         """The names of every run's dictionaries."""
         return [(run, folder.name) for run, path in self.runs.items() for folder in _tables(path)]
 
-    def compared(self, left: FeatureTable, right: FeatureTable) -> Comparison:
-        """The comparison of two open tables, kept until one of them changes."""
-        key = (id(left), id(right))
-        kept = self._compared.get(key)
-        if kept is None or kept[0] is not left or kept[1] is not right:
-            kept = (left, right, compare(left, right))
-            if len(self._compared) >= KEPT:
-                self._compared.clear()
-            self._compared[key] = kept
-        return kept[2]
+    def compared(self, left: FeatureTable, right: FeatureTable) -> Comparison | None:
+        """The comparison of two open tables, kept until one of them changes; None while it is being worked out."""
+        return self._comparisons.of(left, right)
 
     def scorecard(self, run: str) -> Scorecard | None:
         """The run's scorecard, if it has one."""

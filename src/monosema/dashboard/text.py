@@ -19,7 +19,7 @@ _SPACES = re.compile(" {4,}")
 
 def visible(text: str) -> str:
     """`text` with line ends, control characters and direction marks shown as signs; spaces are kept."""
-    return "".join(_shown(c) for c in text)
+    return text if text.isprintable() else "".join(_shown(c) for c in text)
 
 
 def token(text: str, number: int) -> str:

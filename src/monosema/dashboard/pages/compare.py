@@ -16,12 +16,14 @@ from monosema.features.browse.rows import FeatureRow
 
 @dataclass(frozen=True)
 class Compared:
-    """The two dictionaries and what came of it; `comparison` is None while one of them is not chosen."""
+    """The two dictionaries and what came of it; `comparison` is None while one of them is not chosen, and while it
+    is `awaited`: ask again."""
 
     left: str
     right: str
     choices: tuple[str, ...]
     comparison: Comparison | None
+    awaited: bool = False
 
 
 def rows(asked: Asked) -> Compared:
@@ -32,7 +34,8 @@ def rows(asked: Asked) -> Compared:
     if not right:
         return Compared(left, next((key for key in keys if key != left), left), keys, None)
     a, b = (asked.library.place(*key.partition("/")[::2]) for key in (left, right))
-    return Compared(left, right, keys, asked.library.compared(a.table, b.table))
+    comparison = asked.library.compared(a.table, b.table)
+    return Compared(left, right, keys, comparison, comparison is None)
 
 
 def view(found: Compared, asked: Asked) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from monosema.dashboard.numbers import count
 from monosema.dashboard.pages.asking import Asked, address
 from monosema.features.browse import FeatureTable
 from monosema.features.browse.manifest import Manifest
-from monosema.features.browse.query import Query
 from monosema.features.browse.rows import Scatter
 
 HEADLINES = {
@@ -68,12 +67,12 @@ def row_of(run: str, table: FeatureTable, scored: Mapping[str, Finding], n_label
         run=run,
         dictionary=table.path.name,
         manifest=table.manifest,
-        counts=table.counts(),
+        counts=table.overview.counts,
         n_labelled=n_labelled,
-        frequencies=table.frequencies(),
-        control_frequencies=table.frequencies(control=True),
+        frequencies=table.overview.frequencies,
+        control_frequencies=table.overview.control_frequencies,
         scores=tuple((HEADLINES[name], scored[name]) for name in HEADLINES if name in scored),
-        scatter=table.scatter(Query(kind="alive")),
+        scatter=table.overview.scatter,
     )
 
 

@@ -64,7 +64,7 @@ def view(found: Listing, asked: Asked) -> Mapping[str, Any]:
     return {
         "query": query,
         "columns": [_heading(asked, query, name) for name in ("feature", *columns)],
-        "rows": [_row(asked, row, labels.get(row.feature, ""), columns) for row in page.rows],
+        "rows": [_row(asked, query.to_url(), row, labels.get(row.feature, ""), columns) for row in page.rows],
         "n_matching": count(page.n_matching),
         "n_features": count(page.n_features),
         "first": count((query.page - 1) * query.size + 1) if page.rows else "0",
@@ -112,8 +112,7 @@ def _bounds(query: Query, name: str) -> dict[str, Any]:
     }
 
 
-def _row(asked: Asked, row: FeatureRow, label: str, columns: list[str]) -> dict[str, Any]:
-    url = Query.from_pairs(asked.given).to_url()
+def _row(asked: Asked, url: str, row: FeatureRow, label: str, columns: list[str]) -> dict[str, Any]:
     return {
         "feature": row.feature,
         "url": f"{address(asked.place, f'feature/{row.feature}')}{'?' * bool(url)}{url}",

@@ -1,5 +1,6 @@
 """What a table says, as frozen rows. None: not measured, or not defined; never 0."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monosema.core.shown import Shown
@@ -98,6 +99,17 @@ class Scatter:
     y: Axis
     cells: tuple[Cell, ...]
     n_left_out: int
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A table as a whole: how many features are of each kind, how many fire how often here and in the control, and
+    a small scatter of those that fire."""
+
+    counts: Mapping[str, int]
+    frequencies: tuple[int, ...]
+    control_frequencies: tuple[int, ...]
+    scatter: Scatter
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ RUN/features/topk/
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from monosema.features.browse.rows import (
     Histogram,
     LogitEffect,
     Neighbour,
+    Overview,
     Scatter,
 )
 
@@ -136,9 +138,11 @@ class FeatureTable(Shown):
         """The same of several features that there are."""
         return examples.groups(self.database, self.path, features, self.text, self.documents.name)
 
-    def scatter(self, query: Query, labels: Mapping[int, str] | None = None) -> Scatter:
-        """All features by the query's two columns, those that match told apart."""
-        x, y = (self._axis(COLUMNS[name], n) for name, n in ((query.x, N_X), (query.y, N_Y)))
+    def scatter(
+        self, query: Query, labels: Mapping[int, str] | None = None, cells: tuple[int, int] = (N_X, N_Y)
+    ) -> Scatter:
+        """All features by the query's two columns, those that match told apart, in so many cells across and down."""
+        x, y = (self._axis(COLUMNS[name], n) for name, n in zip((query.x, query.y), cells, strict=True))
         if not self.ready:
             return Scatter(x, y, (), 0)
         condition = where(query, labels or {})
@@ -152,8 +156,8 @@ class FeatureTable(Shown):
             " GROUP BY ALL ORDER BY x, y",
             [*condition.values, *condition.values],
         )
-        cells = tuple(Cell(**row) for row in found if row["x"] is not None and row["y"] is not None)
-        return Scatter(x, y, cells, sum(row["n"] for row in found) - sum(cell.n for cell in cells))
+        filled = tuple(Cell(**row) for row in found if row["x"] is not None and row["y"] is not None)
+        return Scatter(x, y, filled, sum(row["n"] for row in found) - sum(cell.n for cell in filled))
 
     def frequencies(self, *, control: bool = False) -> tuple[int, ...]:
         """How many features fire how often, in quarter decades from 1e-7 to 1; dead ones in none."""
@@ -172,6 +176,12 @@ class FeatureTable(Shown):
         sql = f"SELECT quantile_cont({COLUMNS[column].expression}::DOUBLE, [0.1, 0.5, 0.9]) AS q FROM "
         found = self.database.rows(sql + f"{'control' if control else 'features'} WHERE NOT is_dead")[0]["q"]
         return tuple(found or ())
+
+    @cached_property
+    def overview(self) -> Overview:
+        """What is said of the table as a whole: asked once, since an open table does not change."""
+        small = self.scatter(Query(kind="alive"), cells=(N_X // 2, N_Y // 4))
+        return Overview(self.counts(), self.frequencies(), self.frequencies(control=True), small)
 
     def counts(self) -> dict[str, int]:
         """How many features there are of each kind that is said in words."""
