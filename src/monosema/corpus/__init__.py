@@ -2,7 +2,8 @@
 
     documents("stdlib")  -->  train_tokenizer  -->  pack  -->  Tokens.blocks(start, stop)
 
-Knows nothing of models. Only `TokenBlocks`, what `Tokens.blocks` returns, imports torch.
+Knows nothing of models. Only `TokenBlocks`, what `Tokens.blocks` returns, and worlds, activations whose features
+are known, import torch.
 """
 
 from importlib import import_module
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from monosema.corpus.packed import Packed, open_packed, pack
     from monosema.corpus.tokenizer import Tokenizer, train_tokenizer
     from monosema.corpus.tokens import Tokens, open_tokens
+    from monosema.corpus.worlds import World, WorldConfig
 
 __all__ = [
     "Document",
@@ -21,6 +23,8 @@ __all__ = [
     "TokenBlocks",
     "Tokenizer",
     "Tokens",
+    "World",
+    "WorldConfig",
     "documents",
     "open_packed",
     "open_tokens",
@@ -34,6 +38,8 @@ _HOMES = {
     "TokenBlocks": "blocks",
     "Tokenizer": "tokenizer",
     "Tokens": "tokens",
+    "World": "worlds",
+    "WorldConfig": "worlds",
     "documents": "document",
     "open_packed": "packed",
     "open_tokens": "tokens",

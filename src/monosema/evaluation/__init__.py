@@ -4,6 +4,7 @@
     METRICS, Metric, ScoreBatch      one class a metric; score_codes for activations without a model
     Scorecard, frontier              plain values for files and pages
     prune, PruneConfig, PruneStudy   kill frequent features, and compare at the same L0
+    recover                          against a world whose features are known
 
 Names are resolved when they are first used, so that reading a scorecard costs no torch.
 """
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from monosema.evaluation.metrics import METRICS
     from monosema.evaluation.prune_study import PrunePoint, PruneStudy
     from monosema.evaluation.pruning import prune
+    from monosema.evaluation.recovery import recover
     from monosema.evaluation.scorecard import Histogram, MetricInfo, Row, Scorecard
     from monosema.evaluation.scoring import Control, score
 
@@ -40,6 +42,7 @@ __all__ = [
     "Scorecard",
     "frontier",
     "prune",
+    "recover",
     "score",
     "score_codes",
 ]
@@ -61,6 +64,7 @@ _HOMES = {
     "Scorecard": "scorecard",
     "frontier": "frontiers",
     "prune": "pruning",
+    "recover": "recovery",
     "score": "scoring",
     "score_codes": "measuring",
 }
