@@ -16,7 +16,7 @@ def test_it_makes_a_table_of_every_dictionary_and_shows_the_first(copied, capsys
     assert main(["features", str(copied), *FEW]) == 0
     text = capsys.readouterr().out
     assert "topk: 32 features" in text and "random direction" in text and "attr_total_correlation" in text
-    assert text.endswith(f"next: monosema report {copied}\n")
+    assert text.endswith(f"next: monosema dash {copied}\n")
     for name in ("topk", "l1", "heavy"):
         manifest = read_json(copied / "features" / name / "table.json")
         assert (manifest["state"], manifest["dictionary"], manifest["n_features"]) == ("done", name, 32)
