@@ -13,13 +13,13 @@ from monosema.pipeline.records import require_match
 from monosema.pipeline.subject import opened_corpus, subject_config
 
 
-def open_explorer(path: Path) -> Explorer:
+def open_explorer(path: Path | str) -> Explorer:
     """What answers about prompts, from the run directory `path`.
 
     Raises RunError when its model or tokenizer is not where it was, MismatchError when the model is not
     the one that the activations came from.
     """
-    run = open_run(path)
+    run = open_run(Path(path))
     harvested = run.require("harvest")["inputs"]
     run.require("train")
     config = subject_config(run)
