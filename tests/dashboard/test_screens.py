@@ -1,10 +1,6 @@
-"""Every screen in a browser: no error, no request elsewhere, by keyboard alone, light and dark, for everybody.
-
-MONOSEMA_SCREENSHOTS=FOLDER keeps a picture of every screen.
-"""
+"""Every screen in a browser: no error, no request elsewhere, by keyboard alone, light and dark, for everybody."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,16 +80,13 @@ def opened(browser, base: str) -> Iterator[Opened]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("key", SCREENS)
-def test_every_screen_is_accessible_and_has_its_picture(opened: Opened, key: str, scheme: str):
+def test_every_screen_is_accessible(opened: Opened, key: str, scheme: str):
     opened.page.emulate_media(color_scheme=scheme)
     opened.open(SCREENS[key])
     if key == "features":
         opened.page.wait_for_selector(".canvas[data-drawn]")
     faults = opened.page.evaluate(CONTRAST.read_text(encoding="utf-8"))
     assert faults == [], faults[:10]
-    folder = os.environ.get("MONOSEMA_SCREENSHOTS")
-    if folder:
-        opened.page.screenshot(path=str(Path(folder) / f"{key}-{scheme}.png"))
 
 
 @pytest.mark.parametrize("width", [360, 800, 1280])
@@ -354,8 +347,4 @@ def test_the_single_file_works_from_the_disk(browser, run: Path, tmp_path: Path)
     assert 0 < page.locator("#list li").count() < 60
     assert page.evaluate(CONTRAST.read_text(encoding="utf-8")) == []
     assert found.errors == [] and {u.partition("#")[0] for u in found.requests if not u.startswith("data:")} == {url}
-    folder = os.environ.get("MONOSEMA_SCREENSHOTS")
-    if folder:
-        page.goto(url + "#1")
-        page.screenshot(path=str(Path(folder) / "single-light.png"))
     page.close()
