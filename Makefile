@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 BENCH := runs/bench
-PEERS := saelens dictionary-learning sparsify
+PEERS := saelens dictionary-learning sparsify sae-vis saedashboard
 
 .PHONY: demo test lint docs unit peers bench peers-bench format clean
 .DELETE_ON_ERROR:
@@ -75,6 +75,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/train.py --quality --n-features 4096 --rows 20000 --seeds 1 --json $(BENCH)/loss.json
 	$(BIN)/python benchmarks/scaling.py --max 4096 --rounds 1 --json $(BENCH)/scaling.json --plot $(BENCH)/scaling.svg
 	$(BIN)/python benchmarks/harvest.py --rounds 2 --tokens 32768 --json $(BENCH)/harvest.json
+	$(BIN)/python benchmarks/features.py --rounds 1 --peer-features 32 --json $(BENCH)/features.json
 
 # The peers, each in an environment of its own, at fixed releases, beside the same torch.
 peers-bench: $(PEERS:%=$(VENV)-%/.installed)
@@ -82,15 +83,19 @@ peers-bench: $(PEERS:%=$(VENV)-%/.installed)
 $(VENV)-saelens/.installed: PEER := sae-lens==6.54.12
 $(VENV)-dictionary-learning/.installed: PEER := dictionary-learning==0.1.0
 $(VENV)-sparsify/.installed: PEER := eai-sparsify==1.3.3
+# sae-vis does not name what it imports: SAELens before 6, frozendict, tabulate. Both want numpy 1, which pyarrow 18
+# is the last to run beside.
+$(VENV)-sae-vis/.installed: PEER := sae-vis==0.3.7 sae-lens==5.11.0 pyarrow==18.1.0 frozendict tabulate
+$(VENV)-saedashboard/.installed: PEER := sae-dashboard==0.8.0 sae-lens==6.54.12 pyarrow==18.1.0
 
 # The versions beside torch are the peers' own affair: of our constraints they get torch's alone, and it goes first.
-# dictionary-learning comes with torchvision, through nnsight. What is published of that is built for CUDA and cannot
-# be imported beside another build of torch, and then neither can transformers nor dictionary_learning; without it
-# both can, and nothing here uses it.
+# dictionary-learning and sae-dashboard come with torchvision. What is published of that is built for CUDA and cannot
+# be imported beside another build of torch, and then neither can transformers; without it transformers can, and
+# nothing here uses it.
 $(PEERS:%=$(VENV)-%/.installed):
 	$(PYTHON) -m venv $(@D)
 	grep '^torch==' $(CONSTRAINTS) > $(@D)/torch.txt
 	$(@D)/bin/python -m pip --disable-pip-version-check install --constraint $(@D)/torch.txt torch
 	$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(@D)/torch.txt $(PEER)
-	$(@D)/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision
+	$(@D)/bin/python -m pip --disable-pip-version-check uninstall --quiet --yes torchvision torchaudio
 	@touch $@

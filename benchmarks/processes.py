@@ -14,6 +14,7 @@ from typing import Any, final
 
 from benchmarks.contenders import ROOT, Contender
 from benchmarks.workers.feed import Task
+from benchmarks.workers.showing import ShowTask
 from monosema.core.errors import MonosemaError
 
 QUIET = {
@@ -32,8 +33,8 @@ class WorkerError(MonosemaError):
 class Worker:
     """A contender at work. `close` ends it, whatever it is doing."""
 
-    def __init__(self, contender: Contender, task: Task) -> None:
-        self.name, self.batch = contender.name, task.batch
+    def __init__(self, contender: Contender, task: Task | ShowTask) -> None:
+        self.name = contender.name
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         ours, theirs = os.pipe()
         self.answers = os.fdopen(ours)

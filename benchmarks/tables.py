@@ -74,6 +74,8 @@ PACKAGES = {
     "saelens": "sae-lens",
     "dictionary-learning": "dictionary-learning",
     "sparsify": "eai-sparsify",
+    "sae-vis": "sae-vis",
+    "saedashboard": "sae-dashboard",
 }
 """The package that each environment is for."""
 
