@@ -18,6 +18,7 @@ from monosema.dashboard.cards import feature_card, scorecard_card
 from monosema.dictionaries import Dictionary, parse_spec
 from monosema.dictionaries.weights import Weights
 from monosema.features.browse import FeatureTable, Query, open_table
+from monosema.features.labels import Label, LabelStore
 
 from .examples import scorecard
 from .html import read
@@ -110,6 +111,10 @@ def test_a_table_shows_its_dictionary_and_its_most_important_features(tmp_path: 
     for shown in (table, page):
         heads = [row.find("th")[0].words() for row in read(shown._repr_html_()).find("tbody")[-1].find("tr")]
         assert heads == [str(row.feature) for row in page.rows]
+    LabelStore(tmp_path / "run" / "labels.sqlite").add(
+        Label("l1", table.manifest.dictionary_fingerprint, 4, "dee", "x")
+    )
+    assert read(table._repr_html_()).find("dd")[5].words() == "1", "labelled"
     assert "Being built" not in table._repr_html_() and "60" in read(table._repr_html_()).find("dd")[0].words()
 
 

@@ -30,6 +30,7 @@ from monosema.dashboard.windows import line_groups
 from monosema.evaluation.scorecard import Scorecard
 from monosema.features.browse import COLUMNS, FeatureTable, Query
 from monosema.features.browse.rows import FeatureDetail, FeaturePage, FeatureRow
+from monosema.features.labels import LabelStore
 
 SHOWN = ("top", "random active")
 """The groups of examples on a card."""
@@ -128,7 +129,8 @@ def dictionary_card(dictionary: Dictionary) -> str:
 def table_card(table: FeatureTable) -> str:
     """A feature table: its dictionary as on the first page, and its most important features."""
     run, fingerprint = table.path.parent.parent, table.manifest.dictionary_fingerprint
-    row = row_of("", table, _scored(run, fingerprint))
+    labelled = LabelStore(run / "labels.sqlite").current(table.path.name, fingerprint)
+    row = row_of("", table, _scored(run, fingerprint), len(labelled))
     page = table.page(Query(size=MOST_IMPORTANT))
     return _drawn("table", name=row.dictionary, c=described(row), **_listing(page))
 

@@ -61,7 +61,7 @@ def _row(asked: Asked, place: Place) -> DictionaryRow:
     return row_of(place.run, place.table, scored, len(place.current()))
 
 
-def row_of(run: str, table: FeatureTable, scored: Mapping[str, Finding], n_labelled: int = 0) -> DictionaryRow:
+def row_of(run: str, table: FeatureTable, scored: Mapping[str, Finding], n_labelled: int) -> DictionaryRow:
     """The row of a table; `scored` are its dictionary's lines of a scorecard."""
     return DictionaryRow(
         run=run,
