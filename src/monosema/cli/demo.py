@@ -25,7 +25,7 @@ class Arguments:
     site: str = ""
     """Where to look, such as resid_post.6; needed with --model."""
     quick: FlagCreatePairsOff[bool] = False
-    """Every stage once, with small budgets: about 90 seconds."""
+    """Every stage once, with small budgets: about 2 minutes."""
     full: FlagCreatePairsOff[bool] = False
     """Large budgets; says beforehand how long it takes."""
     seed: int = 0

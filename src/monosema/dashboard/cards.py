@@ -98,7 +98,9 @@ def dictionary_card(dictionary: Dictionary) -> str:
     d, trained = dictionary, dictionary.metadata
     reads, writes = " + ".join(d.reads), " + ".join(d.writes)
     n_pruned = d.n_features - int(d.keep.sum())
-    settings = {**to_json(d.config), **trained.get("optimiser", {})}
+    own = to_json(d.config)
+    assert isinstance(own, dict)
+    settings = {**own, **trained.get("optimiser", {})}
     facts = [
         ("features", count(d.n_features), f"{count(n_pruned)} pruned" if n_pruned else ""),
         ("reads", f"{reads}", f"{count(d.d_in)} numbers"),

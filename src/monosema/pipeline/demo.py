@@ -53,7 +53,7 @@ class Budget:
 
 
 BUDGETS: dict[Size, Budget] = {
-    "quick": Budget(300_000, 300_000, 512, 16_384, 16_384, "90 seconds"),
+    "quick": Budget(300_000, 300_000, 512, 16_384, 16_384, "2 minutes"),
     "normal": Budget(800_000, 1_000_000, 1024, 49_152, 65_536, "5 minutes"),
     "full": Budget(4_000_000, 8_000_000, 2048, 262_144, 1_000_000, "an hour"),
 }
