@@ -77,7 +77,8 @@ def application(library: Library, doors: Doors | None = None) -> Guard:
 def listen(host: str, port: int) -> socket.socket:
     """A socket on `host` and `port` (0: any free one). Raises ConfigError in one line when it cannot be had."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    taken = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sends small answers at once only on sockets that say they are TCP.
+    taken = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))
