@@ -32,6 +32,7 @@ from monosema.core.errors import MonosemaError
 from monosema.features.browse import COLUMNS
 
 MAKER = ROOT / "tests" / "features" / "made_tables.py"
+CLI = "import sys; from monosema.cli import main; sys.exit(main())"
 OPENED = re.compile(r"open (http://\S+)")
 
 
@@ -83,7 +84,7 @@ def make(config: PagesConfig) -> None:
 @contextmanager
 def served(run: Path) -> Iterator[int]:
     """The port of a server of the run, for as long as it is asked."""
-    command = [sys.executable, "-m", "monosema", "dash", str(run), "--port", "0"]
+    command = [sys.executable, "-c", CLI, "dash", str(run), "--port", "0"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
