@@ -92,3 +92,11 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path):
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"cannot read .*gone.txt: No such file"):
         ids(tmp_path)
+
+
+def test_the_first_of_the_standard_library_is_a_sample_of_it():
+    names = ids("stdlib")
+    assert names == ids("stdlib")
+    first, later = ({name.partition("/")[0] for name in part} for part in (names[:60], names[60:]))
+    assert len(first) > 30 and names != sorted(names)
+    assert later - first  # and not the same sixty twice over
