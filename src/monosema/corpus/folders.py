@@ -1,4 +1,6 @@
-"""Several files as one corpus: a folder, a pattern, the standard library. Sorted, the library apart; hidden files left out.
+"""Several files as one corpus: a folder, a pattern, the standard library.
+
+Files are read in sorted order, the library in a mixed one; hidden files are left out.
 
 Text files and tables are not mixed in silence: a folder that holds both is refused with the patterns
 that would choose one of them.
