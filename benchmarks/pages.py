@@ -96,6 +96,8 @@ def served(run: Path) -> Iterator[int]:
     finally:
         server.terminate()
         server.wait()
+        if server.stdout is not None:
+            server.stdout.close()
 
 
 def addresses(config: PagesConfig) -> dict[str, Callable[[random.Random], tuple[str, str]]]:
