@@ -38,19 +38,20 @@ class Finding:
     unit: str = "documents"
 
     def __str__(self) -> str:
-        control = f"control {_short(self.control)}" if self.control is not None else f"no control: {self.control_is}"
+        control = f"control {short(self.control)}" if self.control is not None else f"no control: {self.control_is}"
         unit = self.unit.removesuffix("s") if self.n == 1 else self.unit
-        return f"{_short(self.value)} ({control}{self._interval()}; n={self.n:,} {unit})"
+        return f"{short(self.value)} ({control}{self._interval()}; n={self.n:,} {unit})"
 
     def _interval(self) -> str:
         if self.low == self.value == self.high:
             return ""
         if math.isnan(self.low) or math.isnan(self.high):
             return "; no interval"
-        return f"; 95% {_short(self.low)}..{_short(self.high)}"
+        return f"; 95% {short(self.low)}..{short(self.high)}"
 
 
-def _short(value: float | None) -> str:
+def short(value: float | None) -> str:
+    """A number as findings print it: about three significant digits, "undefined" when there is none."""
     # Zeros at the end are kept where they are the result of rounding: 0.91 is exact, 0.910 is not.
     if value is None or math.isnan(value):
         return "undefined"
