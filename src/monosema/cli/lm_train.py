@@ -18,13 +18,13 @@ class Arguments:
     run: Positional[Path]
     """Run directory, made if it is not there."""
     corpus: str = "stdlib"
-    """Text: 'stdlib', a file, a folder, a pattern, a table, a data set saved on disk."""
+    """Text: 'stdlib', 'language', a file, a folder, a pattern, a table, a data set saved on disk."""
     column: str = "text"
     """Column of the text, in a table."""
     context: int = 128
     """Tokens in a block, and so the longest text the model sees."""
     vocab_size: int = 4096
-    """Tokens of the tokenizer."""
+    """Tokens of the tokenizer; a language has its own."""
     held_out: float = 0.1
     """Fraction of the documents that is kept for scoring."""
     max_tokens: int | None = None

@@ -2,8 +2,8 @@
 
     documents("stdlib")  -->  train_tokenizer  -->  pack  -->  Tokens.blocks(start, stop)
 
-Knows nothing of models. Only `TokenBlocks`, what `Tokens.blocks` returns, and worlds, activations whose features
-are known, import torch.
+Knows nothing of models. Only `TokenBlocks`, what `Tokens.blocks` returns, worlds and languages (activations and
+text whose features are known) import torch.
 """
 
 from importlib import import_module
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monosema.corpus.blocks import TokenBlocks
     from monosema.corpus.document import Document, documents
+    from monosema.corpus.languages.config import LanguageConfig, parse_language
+    from monosema.corpus.languages.language import Language
     from monosema.corpus.packed import Packed, open_packed, pack
     from monosema.corpus.tokenizer import Tokenizer, train_tokenizer
     from monosema.corpus.tokens import Tokens, open_tokens
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Document",
+    "Language",
+    "LanguageConfig",
     "Packed",
     "TokenBlocks",
     "Tokenizer",
@@ -29,11 +33,14 @@ __all__ = [
     "open_packed",
     "open_tokens",
     "pack",
+    "parse_language",
     "train_tokenizer",
 ]
 
 _HOMES = {
     "Document": "document",
+    "Language": "languages.language",
+    "LanguageConfig": "languages.config",
     "Packed": "packed",
     "TokenBlocks": "blocks",
     "Tokenizer": "tokenizer",
@@ -44,6 +51,7 @@ _HOMES = {
     "open_packed": "packed",
     "open_tokens": "tokens",
     "pack": "packed",
+    "parse_language": "languages.config",
     "train_tokenizer": "tokenizer",
 }
 

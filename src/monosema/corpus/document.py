@@ -1,6 +1,7 @@
 """Documents: where a corpus comes from, one text at a time.
 
     "stdlib"                      the running Python's own source; real text on every machine
+    "language,seed=3"             text by a grammar whose features are known (`languages.config`)
     notes.txt, book.md, ...       one text file, cut into sections of about 4,000 characters
     data.jsonl, data.parquet      one document a row
     folder/                       its text files (one document each), or its tables, recursively
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from monosema.core.errors import DataError
 from monosema.corpus import folders
+from monosema.corpus.languages.config import is_spec, parse_language
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,10 @@ def _pairs(spec: str | Path, field: str) -> Iterator[tuple[str, str]]:
     path = Path(spec)
     if spec == "stdlib":
         return folders.stdlib()
+    if isinstance(spec, str) and is_spec(spec):
+        from monosema.corpus.languages.language import Language
+
+        return ((each.id, each.text) for each in Language(parse_language(spec)).documents())
     if path.is_dir():
         return folders.folder(path, field)
     if path.is_file():
@@ -76,5 +82,5 @@ def _pairs(spec: str | Path, field: str) -> Iterator[tuple[str, str]]:
     if folders.WILD & set(str(spec)):
         return folders.matching(str(spec), field)
     raise DataError(
-        f"corpus '{spec}' does not exist: give a file, a folder, a pattern such as 'texts/**/*.md', or stdlib"
+        f"corpus '{spec}' does not exist: give a file, a folder, a pattern such as 'texts/**/*.md', stdlib or language"
     )

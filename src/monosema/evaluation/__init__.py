@@ -5,6 +5,7 @@
     Scorecard, frontier              plain values for files and pages
     prune, PruneConfig, PruneStudy   kill frequent features, and compare at the same L0
     recover                          against a world whose features are known
+    detect, Detection, mean_f1       against a language whose features are known
 
 Names are resolved when they are first used, so that reading a scorecard costs no torch.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monosema.evaluation.batch import Predictions, ScoreBatch
     from monosema.evaluation.config import PruneConfig, ScoreConfig
+    from monosema.evaluation.detecting import Detection, detect, mean_f1
     from monosema.evaluation.frontiers import FrontierPoint, frontier
     from monosema.evaluation.measuring import score_codes
     from monosema.evaluation.metric import Metric
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "METRICS",
     "Control",
+    "Detection",
     "FrontierPoint",
     "Histogram",
     "Metric",
@@ -40,7 +43,9 @@ __all__ = [
     "ScoreBatch",
     "ScoreConfig",
     "Scorecard",
+    "detect",
     "frontier",
+    "mean_f1",
     "prune",
     "recover",
     "score",
@@ -50,6 +55,7 @@ __all__ = [
 _HOMES = {
     "METRICS": "metrics",
     "Control": "scoring",
+    "Detection": "detecting",
     "FrontierPoint": "frontiers",
     "Histogram": "scorecard",
     "Metric": "metric",
@@ -62,7 +68,9 @@ _HOMES = {
     "ScoreBatch": "batch",
     "ScoreConfig": "config",
     "Scorecard": "scorecard",
+    "detect": "detecting",
     "frontier": "frontiers",
+    "mean_f1": "detecting",
     "prune": "pruning",
     "recover": "recovery",
     "score": "scoring",

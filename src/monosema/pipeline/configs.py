@@ -14,7 +14,7 @@ class PackConfig:
     corpus      anything that `corpus.documents` reads; `column` is the text's in a table
     context     tokens in a block
     held_out    fraction of the documents that is kept for scoring
-    vocab_size  train a tokenizer of so many tokens on the text; 0 takes the model's
+    vocab_size  train a tokenizer of so many tokens on the text (a language has its own); 0 takes the model's
     """
 
     corpus: str = "stdlib"

@@ -24,6 +24,7 @@ from monosema.core.config import require
 from monosema.core.errors import ConfigError, MismatchError, RunError, unknown
 from monosema.core.runs import Run, read_json, write_json
 from monosema.corpus import Packed, Tokenizer
+from monosema.corpus.languages.config import is_spec
 from monosema.dictionaries import Dictionary, DictionarySpec, TrainConfig
 from monosema.evaluation import PruneConfig, PruneStudy, Scorecard, ScoreConfig
 from monosema.features import SampleConfig
@@ -52,7 +53,7 @@ def pack_stage(run: Run, config: PackConfig, tokenizer: Tokenizer | None = None)
         inputs = {} if tokenizer is None else {"tokenizer": tokenizer.fingerprint}
         with begun(run, "pack", settings, inputs, config.seed):
             if tokenizer is None:
-                tokenizer = corpus.train_tokenizer(corpus.documents(config.corpus, config.column), config.vocab_size)
+                tokenizer = _tokenizer_of(config)
             texts = corpus.documents(config.corpus, config.column)
             corpus.pack(texts, tokenizer, config.context, folder, config.held_out, config.seed, config.max_tokens)
     else:
@@ -61,6 +62,13 @@ def pack_stage(run: Run, config: PackConfig, tokenizer: Tokenizer | None = None)
     if "pack" in run.stages() and not is_finished(run, "pack"):
         run.finish("pack", {"train": packed.train.fingerprint, "held_out": packed.held_out.fingerprint})
     return packed
+
+
+def _tokenizer_of(config: PackConfig) -> Tokenizer:
+    """A language's own, of one token a word; of any other text one that is trained on it."""
+    if is_spec(config.corpus):
+        return corpus.Language(corpus.parse_language(config.corpus)).tokenizer
+    return corpus.train_tokenizer(corpus.documents(config.corpus, config.column), config.vocab_size)
 
 
 def _require_same_corpus(run: Run, settings: Settings) -> None:
