@@ -76,6 +76,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/scaling.py --max 4096 --rounds 1 --json $(BENCH)/scaling.json --plot $(BENCH)/scaling.svg
 	$(BIN)/python benchmarks/harvest.py --rounds 2 --tokens 32768 --json $(BENCH)/harvest.json
 	$(BIN)/python benchmarks/features.py --rounds 1 --peer-features 32 --json $(BENCH)/features.json
+	$(BIN)/python benchmarks/recovery.py --out $(BENCH)/recovery --rows 20000 --seeds 1 --shares 1 --grounds independent \
+		--json $(BENCH)/recovery.json
 
 # The peers, each in an environment of its own, at fixed releases, beside the same torch.
 peers-bench: $(PEERS:%=$(VENV)-%/.installed)

@@ -33,14 +33,15 @@ class WorkerError(MonosemaError):
 class Worker:
     """A contender at work. `close` ends it, whatever it is doing."""
 
-    def __init__(self, contender: Contender, task: Task | ShowTask) -> None:
+    def __init__(self, contender: Contender, task: Task | ShowTask, *mode: str) -> None:
+        """mode: further words on its command line."""
         self.name = contender.name
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         ours, theirs = os.pipe()
         self.answers = os.fdopen(ours)
         words = json.dumps({**asdict(task), "answers": theirs})
         self.process = subprocess.Popen(
-            [str(contender.python()), "-m", f"benchmarks.workers.{contender.worker}", words],
+            [str(contender.python()), "-m", f"benchmarks.workers.{contender.worker}", words, *mode],
             cwd=ROOT,
             env={**os.environ, **QUIET, "OMP_NUM_THREADS": str(task.threads)},
             stdin=subprocess.PIPE,
@@ -63,6 +64,11 @@ class Worker:
     def finish(self) -> dict[str, Any]:
         """End the training and measure: nmse, l0, peak_mb."""
         self._say("finish")
+        return self._answer()
+
+    def train(self, task: dict[str, Any]) -> dict[str, Any]:
+        """One training of a series and its measures; `task` holds what differs from the first task."""
+        self._say(json.dumps(task))
         return self._answer()
 
     def close(self) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from benchmarks.workers.feed import Reconstruct, Task, serve
+from benchmarks.workers.feed import Made, Task, serve
 
 
-def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
+def train(task: Task, batches: Iterator[Tensor]) -> Made:
     W_dec = torch.nn.functional.normalize(torch.randn(task.n_features, task.d_in), dim=1).requires_grad_()
     W_enc = W_dec.detach().T.clone().requires_grad_()
     b_enc = torch.zeros(task.n_features, requires_grad=True)
@@ -30,11 +30,7 @@ def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
         loss.backward()
         adam.step()
 
-    def reconstruct(x: Tensor) -> tuple[Tensor, Tensor]:
-        f = encode(x)
-        return f @ W_dec + b_dec, (f > 0).sum(1)
-
-    return reconstruct
+    return Made(encode, lambda f: f @ W_dec + b_dec)
 
 
 if __name__ == "__main__":

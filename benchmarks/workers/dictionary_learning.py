@@ -10,12 +10,14 @@ a thousand steps, which a short run does not have.
 from collections.abc import Iterator
 
 from dictionary_learning import trainers
+from dictionary_learning.trainers.matryoshka_batch_top_k import MatryoshkaBatchTopKTrainer
 from dictionary_learning.trainers.trainer import SAETrainer
 from dictionary_learning.training import trainSAE
 from torch import Tensor
 
-from benchmarks.workers.feed import Reconstruct, Task, mapped, serve
+from benchmarks.workers.feed import Made, Task, mapped, serve
 
+KINDS = {**vars(trainers), "MatryoshkaBatchTopKTrainer": MatryoshkaBatchTopKTrainer}
 WARM_UP = 0.02
 SPARSITY_WARM_UP = 0.05
 
@@ -31,9 +33,9 @@ class Fed:
         return self.fed if self.passes == 2 else iter(mapped(self.task.rows, self.task.d_in).split(self.task.batch))
 
 
-def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
+def train(task: Task, batches: Iterator[Tensor]) -> Made:
     made: list[SAETrainer] = []
-    kind = getattr(trainers, task.settings["trainer"])
+    kind = KINDS[task.settings["trainer"]]
 
     def build(**options: object) -> SAETrainer:
         made.append(kind(**options))
@@ -42,7 +44,7 @@ def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
     steps = task.steps + 1
     options = {"steps": steps, "activation_dim": task.d_in, "dict_size": task.n_features, "seed": task.seed}
     options |= {"warmup_steps": max(1, round(WARM_UP * steps)), "layer": 0, "lm_name": "none", "device": "cpu"}
-    options["lr"] = task.settings["lr"]
+    options |= {} if task.settings["lr"] is None else {"lr": task.settings["lr"]}
     if "TopK" in task.settings["trainer"]:
         options |= {"k": task.k, "threshold_start_step": options["warmup_steps"]}
     else:
@@ -50,13 +52,8 @@ def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
     config = {"trainer": build, **options, **task.settings["options"]}
     trainSAE(Fed(task, batches), [config], steps, normalize_activations=True, device="cpu")
     dictionary = made[0].ae
-    by_batch = {"use_threshold": False} if task.settings["trainer"] == "BatchTopKTrainer" else {}
-
-    def reconstruct(x: Tensor) -> tuple[Tensor, Tensor]:
-        f = dictionary.encode(x, **by_batch)
-        return dictionary.decode(f), (f != 0).sum(1)
-
-    return reconstruct
+    by_batch = {"use_threshold": False} if "BatchTopK" in task.settings["trainer"] else {}
+    return Made(lambda x: dictionary.encode(x, **by_batch), dictionary.decode)
 
 
 if __name__ == "__main__":

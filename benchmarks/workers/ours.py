@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.workers.feed import Reconstruct, Task, mapped, serve
-from monosema.dictionaries import Dictionary, TrainConfig, parse_spec
+from benchmarks.workers.feed import Made, Task, mapped, serve
+from monosema.dictionaries import Dictionary, SparseCodes, TrainConfig, parse_spec
 from monosema.dictionaries import train as train_dictionaries
 
 SITE = "resid_post.0"
@@ -59,18 +59,15 @@ def rehearse() -> None:
         trained(f"{spec},n_features=16", Fed(rows, iter(rows.split(32))), TrainConfig(rows=64, batch_size=32))
 
 
-def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
+def train(task: Task, batches: Iterator[Tensor]) -> Made:
     rows = (task.steps + 1) * task.batch  # one more than is fed: the last step is followed by a question
     config = TrainConfig(rows=rows, batch_size=task.batch, seed=task.seed, checkpoint_seconds=NEVER)
     line = task.settings["spec"].replace("{k}", str(task.k))
-    line = f"{line},lr={task.settings['lr']},n_features={task.n_features}"
+    rate = "" if task.settings["lr"] is None else f",lr={task.settings['lr']}"
+    line = f"{line}{rate},n_features={task.n_features}"
     dictionary = trained(line, Fed(mapped(task.rows, task.d_in), batches), config)
 
-    def reconstruct(x: Tensor) -> tuple[Tensor, Tensor]:
-        codes = dictionary.encode(x)
-        return dictionary.decode(codes), codes.l0()
-
-    return reconstruct
+    return Made(lambda x: dictionary.encode(x).dense(), lambda f: dictionary.decode(SparseCodes.from_dense(f)))
 
 
 def trained(line: str, source: Fed, config: TrainConfig) -> Dictionary:

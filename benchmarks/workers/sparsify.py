@@ -13,7 +13,7 @@ import torch
 from sparsify import SparseCoderConfig, TrainConfig, Trainer
 from torch import Tensor, nn
 
-from benchmarks.workers.feed import Reconstruct, Task, serve
+from benchmarks.workers.feed import Made, Task, serve
 
 NEVER = 10**9
 HOOK = "site"
@@ -52,7 +52,7 @@ class Tokens:
         return {"input_ids": self.tokens}
 
 
-def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
+def train(task: Task, batches: Iterator[Tensor]) -> Made:
     with tempfile.TemporaryDirectory() as out:
         config = TrainConfig(
             SparseCoderConfig(num_latents=task.n_features, k=task.k),
@@ -74,11 +74,12 @@ def train(task: Task, batches: Iterator[Tensor]) -> Reconstruct:
             optimizer.eval()  # the averaged weights, as it saves them
     coder = trainer.saes[HOOK]
 
-    def reconstruct(x: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(x: Tensor) -> Tensor:
         codes = coder.encode(x)
-        return coder.decode(codes.top_acts, codes.top_indices), (codes.top_acts > 0).sum(1)
+        return torch.zeros(len(x), task.n_features).scatter(1, codes.top_indices, codes.top_acts)
 
-    return reconstruct
+    assert coder.W_dec is not None
+    return Made(encode, lambda f: f @ coder.W_dec + coder.b_dec)
 
 
 if __name__ == "__main__":
