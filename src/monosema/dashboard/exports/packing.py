@@ -10,13 +10,11 @@ largest, an effect to 1/120 of the largest on any token of its examples.
 import base64
 import gzip
 import json
-import sys
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
-from monosema.dashboard.windows import largest_effect
-from monosema.features.browse.rows import Example, ExampleGroup
+from monosema.dashboard.windows import heading
+from monosema.features.browse.windows import Windows
 
 LEVELS, EFFECTS = 500, 120
 NOT_MEASURED = -32768
@@ -38,52 +36,49 @@ class Vocabulary:
 
 
 class Columns:
-    """The examples of some features, one after the other."""
+    """The examples of some features, one after the other; `largest` are their largest activations."""
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        self.low, self.high = array("H"), array("H")
-        self.acts, self.total, self.direct = array("h"), array("h"), array("h")
+    def __init__(self, windows: Windows, largest: Sequence[float], vocabulary: Vocabulary) -> None:
+        self.windows, self.largest, self.scales = windows, largest, windows.largest_effects().tolist()
+        words = windows.words_as([vocabulary.number(text) for text in windows.texts])
+        self.columns = (
+            (words % 2**16).astype("<u2"),
+            (words // 2**16).astype("<u2"),
+            windows.in_steps(windows.acts, largest, LEVELS, 0),
+            windows.in_steps(windows.total, self.scales, EFFECTS, NOT_MEASURED),
+            windows.in_steps(windows.direct, self.scales, EFFECTS, NOT_MEASURED),
+        )
+        self.shapes = _shapes(windows, [vocabulary.number(name) for name in windows.names])
 
-    def add(self, groups: Sequence[ExampleGroup], largest: float) -> dict[str, Any]:
-        """Put in a feature's examples; which windows there are, and which are in which group."""
-        scale = largest_effect(groups)
-        windows: dict[int, int] = {}
-        shapes: list[list[Any]] = []
-        members = []
-        for group in groups:
-            for example in group.examples:
-                if example.pos not in windows:
-                    windows[example.pos] = len(shapes)
-                    shapes.append(self._window(example, largest, scale))
-            members.append([windows[example.pos] for example in group.examples])
-        return {"windows": shapes, "members": members, "largest": largest, "scale": scale}
+    def facts(self, i: int) -> dict[str, Any]:
+        """Which windows the i-th feature has, and which are in which group."""
+        first, stop = self.windows.edges[i : i + 2].tolist()
+        return {
+            "groups": [heading(group) for group, _ in self.windows.groups[i]],
+            "windows": self.shapes[first:stop],
+            "members": [members for _, members in self.windows.groups[i]],
+            "largest": self.largest[i],
+            "scale": self.scales[i],
+        }
 
-    def bytes(self) -> bytes:
-        """The columns, little-endian, each as long as there are tokens."""
-        columns = (self.low, self.high, self.acts, self.total, self.direct)
-        if sys.byteorder == "big":
-            for column in columns:
-                column.byteswap()
-        return b"".join(column.tobytes() for column in columns)
-
-    def _window(self, e: Example, largest: float, scale: float) -> list[Any]:
-        numbers = [self.vocabulary.number(text) for text in e.texts]
-        self.low.extend([number & 0xFFFF for number in numbers])
-        self.high.extend([number >> 16 for number in numbers])
-        share = LEVELS / largest if largest > 0 else 0.0
-        self.acts.extend([round(share * act) if act else 0 for act in e.acts])
-        for column, values in ((self.total, e.effect and e.effect.total), (self.direct, e.effect and e.effect.direct)):
-            column.extend(_effects(values or (), scale, len(e.texts)))
-        known = e.effect is not None and e.effect.p_with is not None and e.effect.p_without is not None
-        p = [round(e.effect.p_with or 0, 4), round(e.effect.p_without or 0, 4)] if e.effect and known else []
-        return [len(e.texts), e.at, self.vocabulary.number(e.name), e.pos, float(f"{e.act:.4g}"), *p]
+    def bytes(self, first: int, stop: int) -> bytes:
+        """The columns of the features first .. stop - 1, little-endian, each as long as there are tokens."""
+        edges = self.windows.token_edges[self.windows.edges[[first, stop]]]
+        return b"".join(column[edges[0] : edges[1]].tobytes() for column in self.columns)
 
 
-def _effects(values: Sequence[float | None], scale: float, n: int) -> "array[int]":
-    if not values or scale <= 0:
-        return array("h", (NOT_MEASURED,)) * n
-    return array("h", [NOT_MEASURED if value is None else round(EFFECTS * value / scale) for value in values])
+def _shapes(windows: Windows, names: Sequence[int]) -> list[list[Any]]:
+    """Of each window: tokens, place of the chosen one, name of the document, position, activation, and the
+    probability of the next token with and without the feature where it is known."""
+    width = (windows.token_edges[1:] - windows.token_edges[:-1]).tolist()
+    acts = [float(f"{act:.4g}") for act in windows.act.tolist()]
+    shapes: list[list[Any]] = [
+        list(shape) for shape in zip(width, windows.at.tolist(), names, windows.pos.tolist(), acts, strict=True)
+    ]
+    known = (windows.p_with == windows.p_with) & (windows.p_without == windows.p_without)
+    for i in known.nonzero()[0].tolist():
+        shapes[i] += [round(float(windows.p_with[i]), 4), round(float(windows.p_without[i]), 4)]
+    return shapes
 
 
 def packed(value: Any, columns: bytes = b"") -> str:

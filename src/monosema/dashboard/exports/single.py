@@ -5,7 +5,6 @@ opened; the list of all is unpacked at once. The page's policy lets its one scri
 """
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,12 @@ from monosema.dashboard.numbers import count, percent
 from monosema.dashboard.page import asset, policy
 from monosema.dashboard.rendering import environment
 from monosema.dashboard.text import visible
-from monosema.dashboard.windows import heading
-from monosema.features.browse.rows import ExampleGroup, FeatureDetail, FeatureRow
+from monosema.features.browse.rows import FeatureDetail, FeatureRow
 
 CHUNK = 32
+
+READ_AT_ONCE = 512
+"""Features that are read from the table together: some 100 MB of windows."""
 
 
 def write_single(path: Path, selection: Selection) -> None:
@@ -57,11 +58,15 @@ def page(selection: Selection) -> str:
 
 def _chunks(selection: Selection, vocabulary: Vocabulary) -> Iterator[str]:
     """Blocks of CHUNK features, in the order of the selection."""
-    each = selection.each()
-    while some := list(islice(each, CHUNK)):
-        columns = Columns(vocabulary)
-        facts = [_facts(selection, detail, groups, columns) for detail, groups in some]
-        yield packed(facts, columns.bytes())
+    for first in range(0, len(selection.features), READ_AT_ONCE):
+        some = selection.features[first : first + READ_AT_ONCE]
+        details = selection.table.details(some)
+        largest = [detail.row.max_act for detail in details]
+        columns = Columns(selection.table.windows(some), largest, vocabulary)
+        for start in range(0, len(some), CHUNK):
+            stop = min(start + CHUNK, len(some))
+            facts = [_facts(selection, details[i]) | columns.facts(i) for i in range(start, stop)]
+            yield packed(facts, columns.bytes(start, stop))
 
 
 def _listed(row: FeatureRow, label: str) -> list[Any]:
@@ -79,9 +84,7 @@ def _listed(row: FeatureRow, label: str) -> list[Any]:
     ]
 
 
-def _facts(
-    selection: Selection, detail: FeatureDetail, groups: tuple[ExampleGroup, ...], columns: Columns
-) -> dict[str, Any]:
+def _facts(selection: Selection, detail: FeatureDetail) -> dict[str, Any]:
     row = detail.row
     return {
         "says": state_in_words(row, selection.table.manifest.n_tokens),
@@ -97,6 +100,4 @@ def _facts(
             for side in (detail.top_logits, detail.bottom_logits)
         ],
         "near": [[n.kind, n.dictionary, n.feature, round(n.value, 2)] for n in detail.neighbours],
-        "groups": [heading(group) for group in groups],
-        **columns.add(groups, row.max_act),
     }

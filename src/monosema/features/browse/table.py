@@ -35,6 +35,7 @@ from monosema.features.browse.rows import (
     Overview,
     Scatter,
 )
+from monosema.features.browse.windows import Windows, windows
 
 N_X, N_Y = 200, 120
 """Cells of a scatter: as many as can be told apart in its picture."""
@@ -137,6 +138,10 @@ class FeatureTable(Shown):
     def examples_of(self, features: Sequence[int]) -> dict[int, tuple[ExampleGroup, ...]]:
         """The same of several features that there are."""
         return examples.groups(self.database, self.path, features, self.text, self.documents.name)
+
+    def windows(self, features: Sequence[int]) -> Windows:
+        """The same of many features, as columns."""
+        return windows(self.database, self.path, features, self.documents.name)
 
     def scatter(
         self, query: Query, labels: Mapping[int, str] | None = None, cells: tuple[int, int] = (N_X, N_Y)

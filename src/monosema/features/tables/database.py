@@ -2,6 +2,7 @@
 
 import glob
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,11 @@ def rows_of(paths: Sequence[Path]) -> str:
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def cut(values: Sequence[Any], edges: np.ndarray) -> np.ndarray:
+    """`values` cut at `edges` into lists, as a column."""
+    return lists([values[a:b] for a, b in pairwise(edges.tolist())])
 
 
 def lists(rows: Sequence[Any]) -> np.ndarray:

@@ -14,15 +14,15 @@ Every usable position can be shown; a window ends where its document, or its blo
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from monosema.core.seeding import derive
 from monosema.features.mixing import mixed
+from monosema.features.stretches import stretches
 from monosema.features.tables.config import BuildConfig
-from monosema.features.tables.database import lists
+from monosema.features.tables.database import cut
 from monosema.features.tables.shards import Shard
 from monosema.features.tables.text import Reading, TableText
 
@@ -49,6 +49,20 @@ class Group:
     places: np.ndarray
 
 
+@dataclass(frozen=True)
+class Picked:
+    """The windows of one feature, group by group: the places chosen, the tokens from `start` on that are shown,
+    edges[i] .. edges[i + 1] of all of them, and what the feature does there."""
+
+    feature: int
+    groups: tuple[Group, ...]
+    places: np.ndarray
+    start: np.ndarray
+    edges: np.ndarray
+    act: np.ndarray
+    acts: np.ndarray
+
+
 class Chooser:
     """Chooses the examples of one feature after another."""
 
@@ -62,17 +76,16 @@ class Chooser:
 
     def rows(self, shard: Shard) -> dict[str, np.ndarray]:
         """The examples of all features of a shard, feature by feature, group by group."""
-        found: list[tuple[Any, ...]] = []
-        edges = shard.edges
+        edges, picked = shard.edges.tolist(), list[Picked]()
         for i in range(len(shard)):
             its = slice(edges[i], edges[i + 1])
-            pos, act, attr = shard.pos[its], shard.act[its], shard.attr[its]
+            pos, act = shard.pos[its], shard.act[its]
             if len(pos):
+                groups = tuple(self.groups(shard.first + i, pos, act, shard.attr[its]))
                 self.acts[pos] = act
-                for group in self.groups(shard.first + i, pos, act, attr):
-                    found += self._windows(shard.first + i, group)
+                picked.append(self._picked(shard.first + i, groups))
                 self.acts[pos] = 0
-        return _table(found)
+        return self._table(picked)
 
     def groups(self, feature: int, pos: np.ndarray, act: np.ndarray, attr: np.ndarray) -> Iterator[Group]:
         """The groups of one feature that fires."""
@@ -84,37 +97,43 @@ class Chooser:
                 name, lo, hi, len(which) / len(pos), float(act[which].sum(dtype=np.float64)) / mass, pos[chosen]
             )
 
-        everything = np.arange(len(pos))
-        top = self._one_a_document(np.lexsort((pos, -act)), pos)[:n]
+        # The places are in order: a stable sort by anything else leaves equals in theirs.
+        everything, by_act = np.arange(len(pos)), np.argsort(act, kind="stable")
+        top = self._one_a_document(np.argsort(-act, kind="stable"), pos)[:n]
         yield group("top", top, top, float(act[top].min()), float(act[top].max()))
         largest = float(act.max())
         widths = np.minimum((act / largest * N_INTERVALS).astype(np.int64), N_INTERVALS - 1)
+        keys = self._keys(feature, pos, [f"interval {i}" for i in range(N_INTERVALS)], widths)
         for i in reversed(range(N_INTERVALS)):
             which = (widths == i).nonzero()[0]
-            chosen = self._drawn(which, pos, feature, f"interval {i}", few)
+            chosen = which[smallest(keys[which], few)]
             yield group("interval", which, chosen, i * largest / N_INTERVALS, (i + 1) * largest / N_INTERVALS)
-        quarters = np.array_split(np.lexsort((pos, act)), N_QUANTILES)
+        quarters = np.array_split(by_act, N_QUANTILES)
+        own = np.empty(len(pos), dtype=np.int64)
+        own[by_act] = np.arange(N_QUANTILES).repeat([len(quarter) for quarter in quarters])
+        keys = self._keys(feature, pos, [f"quantile {i}" for i in range(N_QUANTILES)], own)
         for i in reversed(range(N_QUANTILES)):
             if len(which := quarters[i]):
-                chosen = self._drawn(np.sort(which), pos, feature, f"quantile {i}", few)
+                chosen = (its := np.sort(which))[smallest(keys[its], few)]
                 yield group("quantile", which, chosen, float(act[which].min()), float(act[which].max()))
-        chosen = self._drawn(everything, pos, feature, "active", n)
+        chosen = smallest(self._keys(feature, pos, ["active"], np.zeros_like(own)), n)
         yield group("random active", everything, chosen, float(act.min()), largest)
         yield Group("random inactive", 0.0, 0.0, 0.0, 0.0, self._quiet(feature, pos, few))
         for name, sign in (("most helpful", 1), ("most harmful", -1)):
             which = (sign * attr > 0).nonzero()[0]
             if len(which):
-                best = which[np.lexsort((pos[which], -sign * attr[which]))][:few]
+                best = which[smallest(-sign * attr[which], few)]
                 yield group(name, which, best, float(act[which].min()), float(act[which].max()))
 
     def _one_a_document(self, order: np.ndarray, pos: np.ndarray) -> np.ndarray:
         _, first = np.unique(self.documents[pos[order]], return_index=True)
         return order[np.sort(first)]
 
-    def _drawn(self, which: np.ndarray, pos: np.ndarray, feature: int, what: str, n: int) -> np.ndarray:
-        """`n` of `which`, each as likely as any other, whatever else is drawn."""
-        keys = mixed(torch.from_numpy(pos[which]), derive(self.config.seed, what, feature)).numpy()
-        return which[np.argsort(keys, kind="stable")[:n]]
+    def _keys(self, feature: int, pos: np.ndarray, names: Sequence[str], own: np.ndarray) -> np.ndarray:
+        """Numbers whose smallest among those of one name are a draw from them, each as likely as any other,
+        whatever is drawn under other names; `own` says whose each place is."""
+        salts = torch.tensor([derive(self.config.seed, name, feature) for name in names])
+        return mixed(torch.from_numpy(pos), salts[torch.from_numpy(own)]).numpy()
 
     def _quiet(self, feature: int, pos: np.ndarray, n: int) -> np.ndarray:
         """Usable positions with no firing in the window; fewer than `n` when few are found."""
@@ -129,33 +148,45 @@ class Chooser:
         low = np.maximum(self.stretches[its], places - self.config.before)
         return low, np.minimum(self.stretches[its + 1], places + self.config.after + 1)
 
-    def _windows(self, feature: int, group: Group) -> Iterator[tuple[Any, ...]]:
-        start, stop = self._bounds(group.places)
-        for rank, (place, a, b) in enumerate(zip(group.places.tolist(), start.tolist(), stop.tolist(), strict=True)):
-            block, at = divmod(a, self.text.context)
-            yield (
-                feature, group.name, group.lo, group.hi, group.share, group.mass, rank,
-                self.documents[place], place, self.acts[place],
-                a, self.acts[a:b].tolist(), self.reading.texts(block, at, at + b - a), self.ids[a:b].tolist(),
-            )  # fmt: skip
+    def _picked(self, feature: int, groups: tuple[Group, ...]) -> Picked:
+        """The windows of one feature, while `acts` holds its activations."""
+        places = np.concatenate([group.places for group in groups])
+        start, stop = self._bounds(places)
+        edges, at = stretches(start, stop - start)
+        return Picked(feature, groups, places, start, edges, self.acts[places], self.acts[at])
+
+    def _table(self, picked: Sequence[Picked]) -> dict[str, np.ndarray]:
+        groups = [(p.feature, group) for p in picked for group in p.groups]
+        sizes = np.array([len(group.places) for _, group in groups], dtype=np.int64)
+        places, start, act = (_joined([getattr(p, name) for p in picked]) for name in ("places", "start", "act"))
+        width = _joined([np.diff(p.edges) for p in picked])
+        edges, at = stretches(start, width)
+        numbers = {
+            name: np.array([getattr(group, name) for _, group in groups], dtype=np.float32).repeat(sizes)
+            for name in ("lo", "hi", "share", "mass")
+        }
+        return {
+            "feature": np.array([feature for feature, _ in groups], dtype=np.uint32).repeat(sizes),
+            "grp": np.array([group.name for _, group in groups], dtype=object).repeat(sizes),
+            **numbers,
+            "rank": stretches(np.zeros_like(sizes), sizes)[1].astype(np.uint16),
+            "document": self.documents[places].astype(np.uint32),
+            "pos": places.astype(np.uint32),
+            "act": act.astype(np.float32),
+            "start": start.astype(np.uint32),
+            "acts": cut(_joined([p.acts for p in picked]).tolist(), edges),
+            "texts": self.reading.windows(start, width),
+            "ids": cut(self.ids[at].tolist(), edges),
+        }
 
 
-_TYPES: dict[str, Any] = {
-    "feature": np.uint32,
-    "grp": object,
-    **dict.fromkeys(("lo", "hi", "share", "mass"), np.float32),
-    "rank": np.uint16,
-    "document": np.uint32,
-    "pos": np.uint32,
-    "act": np.float32,
-    "start": np.uint32,
-    **dict.fromkeys(("acts", "texts", "ids"), list),
-}
+def smallest(values: np.ndarray, n: int) -> np.ndarray:
+    """Where the `n` smallest are, in order; of equals the first."""
+    if n < len(values):
+        there = (values <= np.partition(values, n - 1)[n - 1]).nonzero()[0]
+        return there[np.argsort(values[there], kind="stable")[:n]]
+    return np.argsort(values, kind="stable")
 
 
-def _table(rows: Sequence[tuple[Any, ...]]) -> dict[str, np.ndarray]:
-    columns = zip(*rows, strict=True) if rows else [()] * len(_TYPES)
-    return {
-        name: lists(list(column)) if kind is list else np.array(column, dtype=kind)
-        for (name, kind), column in zip(_TYPES.items(), columns, strict=True)
-    }
+def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)

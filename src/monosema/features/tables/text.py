@@ -21,6 +21,7 @@ from monosema.core.runs import replacing
 from monosema.corpus.blocks import TokenBlocks
 from monosema.features.effects.subjects import counted_tokens
 from monosema.features.reading import Tokenizer, Tokens, chosen_blocks
+from monosema.features.stretches import stretches
 from monosema.features.tables.database import Database, lists, rows_of
 
 
@@ -44,8 +45,13 @@ class TableText:
     @staticmethod
     def of(corpus: Tokens, max_tokens: int) -> "TableText":
         """The text of a table of at most `max_tokens` positions. Raises DataError when no token is usable."""
-        read = [corpus.blocks(i, i + 1) for i in chosen_blocks(corpus, max_tokens)]
-        tokens, documents, usable = (torch.cat([getattr(b, name) for b in read]) for name in _PARTS)
+        numbers = chosen_blocks(corpus, max_tokens)
+        shape = (len(numbers), corpus.context)
+        tokens, documents = torch.empty(shape, dtype=torch.int64), torch.empty(shape, dtype=torch.int64)
+        usable = torch.empty(shape, dtype=torch.bool)
+        for row, number in enumerate(numbers):
+            block = corpus.blocks(number, number + 1)
+            tokens[row], documents[row], usable[row] = block.tokens[0], block.documents[0], block.usable[0]
         if not bool(usable.any()):
             raise DataError("there is no usable token to make a table of: the corpus holds only BOS and padding")
         present = documents[documents >= 0].unique()
@@ -84,9 +90,6 @@ class TableText:
         return np.append(edge.ravel().nonzero()[0], edge.size)
 
 
-_PARTS = ("tokens", "documents", "usable")
-
-
 class Reading:
     """Every token as it reads in its block, in as little memory as the text itself: whole blocks, and where
     each token ends. The texts of a block, joined, are the block's own text; a character that is spread
@@ -95,15 +98,28 @@ class Reading:
     def __init__(self, text: TableText, tokenizer: Tokenizer) -> None:
         self.joined: list[str] = []
         self.cuts = np.zeros((text.n_blocks, text.context + 1), dtype=np.uint32)
-        for block, ids in enumerate(text.tokens.tolist()):
-            parts = tokenizer.token_texts(ids)
+        for block, ids in enumerate(text.tokens):
+            parts = tokenizer.token_texts(ids.tolist())
             self.joined.append("".join(parts))
             np.cumsum([len(part) for part in parts], out=self.cuts[block, 1:])
 
-    def texts(self, block: int, start: int, stop: int) -> list[str]:
-        """Those of the tokens start .. stop - 1 of a block."""
-        joined, cuts = self.joined[block], self.cuts[block, start : stop + 1].tolist()
-        return [joined[a:b] for a, b in pairwise(cuts)]
+    def windows(self, start: np.ndarray, width: np.ndarray) -> np.ndarray:
+        """For each window the texts of its tokens, from the position `start` of the text on: lists, as a column."""
+        context = self.cuts.shape[1] - 1
+        edges, at = stretches(start, width)
+        low, high = (self.cuts[at // context, at % context + i].tolist() for i in (0, 1))
+        rows = zip((start // context).tolist(), pairwise(edges.tolist()), strict=True)
+        return lists([self._pieces(self.joined[block], low[a:b], high[a:b]) for block, (a, b) in rows])
+
+    def blocks(self, numbers: range) -> np.ndarray:
+        """The texts of all tokens of some blocks."""
+        cuts = [self.cuts[block].tolist() for block in numbers]
+        joined = zip((self.joined[block] for block in numbers), cuts, strict=True)
+        return lists([self._pieces(text, ends[:-1], ends[1:]) for text, ends in joined])
+
+    @staticmethod
+    def _pieces(text: str, low: Sequence[int], high: Sequence[int]) -> list[str]:
+        return [text[a:b] for a, b in zip(low, high, strict=True)]
 
 
 BLOCKS_AT_ONCE = 4096
@@ -138,9 +154,8 @@ def _write_contexts(text: TableText, reading: Reading, folder: Path, database: D
     parts = []
     for first in range(0, text.n_blocks, BLOCKS_AT_ONCE):
         blocks = range(first, min(first + BLOCKS_AT_ONCE, text.n_blocks))
-        rows = lists([reading.texts(block, 0, text.context) for block in blocks])
         parts.append(folder / ".work" / f"contexts-{first:08d}.parquet")
-        given = {"block": np.array(blocks, dtype=np.uint32), "texts": rows}
+        given = {"block": np.array(blocks, dtype=np.uint32), "texts": reading.blocks(blocks)}
         database.write(parts[-1], "SELECT block, texts::VARCHAR[] AS texts FROM given", given)
     database.write(folder / "contexts.parquet", f"SELECT * FROM {rows_of(parts)}")
 
