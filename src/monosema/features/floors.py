@@ -43,6 +43,22 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Named:
+    """What a floor's text names: (token, lift), and (token, token before, lift); a lift is a ratio to the mean."""
+
+    tokens: tuple[tuple[int, float], ...]
+    pairs: tuple[tuple[int, int, float], ...]
+
+    def tokens_text(self, words: Sequence[str]) -> list[str]:
+        """The tokens in words."""
+        return [f"{words[t]!r} ({_times(x)})" for t, x in self.tokens]
+
+    def pairs_text(self, words: Sequence[str]) -> list[str]:
+        """The pairs in words."""
+        return [f"{words[t]!r} after {words[p]!r} ({_times(x)})" for t, p, x in self.pairs]
+
+
+@dataclass(frozen=True)
 class Firing:
     """The activations of some features at the positions of a `Grammar`, as entries.
 
@@ -65,10 +81,12 @@ class Grammar:
         documents: Int64[Tensor, "position"],
         d_vocab: int,
         seed: int = 0,
+        judges: Bool[Tensor, "position"] | None = None,
     ) -> None:
-        """tokens, previous (the token before, -1 where there is none) and documents of every position."""
+        """tokens, previous (the token before, -1 where there is none) and documents of every position; `judges`
+        says which positions are not fitted on, in place of one document in HELD_OUT."""
         self.d_vocab = d_vocab
-        self.judges = mixed(documents, derive(seed, "floors")) % HELD_OUT == 0
+        self.judges = mixed(documents, derive(seed, "floors")) % HELD_OUT == 0 if judges is None else judges
         fits = ~self.judges
         keys = (previous + 1) * d_vocab + tokens
         self.pairs = keys[fits].unique()
@@ -86,18 +104,22 @@ class Grammar:
         """The floor of each feature; `words` are the texts of the tokens."""
         if self.n == 0:
             return [Floor("", None, None)] * firing.n_features
-        size = max(1, CELLS // max(len(self.pairs), len(self.judged), self.d_vocab))
         found: list[Floor] = []
-        for start in range(0, firing.n_features, size):
-            stop = min(start + size, firing.n_features)
+        for start in range(0, firing.n_features, self.at_once):
+            stop = min(start + self.at_once, firing.n_features)
             its = (firing.feature >= start) & (firing.feature < stop)
             part = Firing(firing.feature[its] - start, firing.at[its], firing.act[its], stop - start)
-            found += _Fit(self, part).floors(words)
+            found += Fit(self, part).floors(words)
         return found
 
+    @property
+    def at_once(self) -> int:
+        """How many features a `Fit` may have."""
+        return max(1, CELLS // max(len(self.pairs), len(self.judged), self.d_vocab, 1))
 
-class _Fit:
-    """The estimates of a few features, as matrices."""
+
+class Fit:
+    """The estimates of a few features, as matrices: e(t) in `on_token`, e(p, t) in `on_pair`."""
 
     def __init__(self, grammar: Grammar, firing: Firing) -> None:
         self.grammar, self.firing = grammar, firing
@@ -146,6 +168,14 @@ class _Fit:
         seen = self.on_pair[:, group.clamp(min=0)]
         return torch.where(group >= 0, seen, self.on_token[:, token])
 
+    def predicted(self, feature: int, at: Int64[Tensor, "place"], *, pairs: bool) -> Float[Tensor, "place"]:
+        """What one feature's estimates say of some positions: e(p, t), or e(t) where the pair is new or not `pairs`."""
+        g = self.grammar
+        group, on_token = g.group[at], self.on_token[feature, g.token[at]]
+        if not pairs or not len(g.pairs):
+            return on_token
+        return torch.where(group >= 0, self.on_pair[feature, group.clamp(min=0)], on_token)
+
     def _actual(self) -> Float[Tensor, "feature judged"]:
         g, firing = self.grammar, self.firing
         place = torch.full((len(g.judges),), -1)
@@ -169,27 +199,25 @@ class _Fit:
         return chosen
 
     def _texts(self, words: Sequence[str]) -> list[str]:
+        return [", ".join([*said.tokens_text(words), *said.pairs_text(words)]) for said in self.named()]
+
+    def named(self) -> list["Named"]:
+        """The tokens and pairs that say most of each feature."""
         g, mean = self.grammar, self.mean.float().clamp(min=1e-30).unsqueeze(1)
         lift = self.on_token / mean
         best = (self.by_token * lift.clamp(min=1e-30).log()).topk(min(N_TOKENS, g.d_vocab), dim=1)
         over = self.on_pair / self.on_token[:, g.pair_token].clamp(min=1e-30)
         pairs = (self.by_pair * over.clamp(min=1e-30).log()).topk(min(N_PAIRS, len(g.pairs)), dim=1)
-        texts = []
+        found = []
         for f in range(self.firing.n_features):
             tokens = [(t, float(lift[f, t])) for t, w in _items(best.values[f], best.indices[f]) if w > 0]
             behind = [
-                (i, float(self.on_pair[f, i] / mean[f, 0]))
+                (int(g.pair_token[i]), int(g.pair_previous[i]), float(self.on_pair[f, i] / mean[f, 0]))
                 for i, w in _items(pairs.values[f], pairs.indices[f])
-                if w > 0
+                if w > 0 and int(g.pair_previous[i]) >= 0
             ]
-            said = [f"{words[t]!r} ({_times(x)})" for t, x in tokens]
-            said += [
-                f"{words[int(g.pair_token[i])]!r} after {words[int(g.pair_previous[i])]!r} ({_times(x)})"
-                for i, x in behind
-                if int(g.pair_previous[i]) >= 0
-            ]
-            texts.append(", ".join(said))
-        return texts
+            found.append(Named(tuple(tokens), tuple(behind)))
+        return found
 
 
 def _table(n_features: int, n: int, feature: Tensor, at: Tensor, value: Tensor) -> Float[Tensor, "feature group"]:
