@@ -22,6 +22,7 @@ VERBS = {
     "score": "score every dictionary on held-out documents, each number beside its control",
     "prune": "kill the most frequent features and score what is left",
     "features": "make a table of every feature: what it fires on, what it does to the loss",
+    "explain": "explain features, by baselines or by a language model, and score that beside a control",
     "dash": "show the feature tables of runs in the browser",
     "export": "write features to one HTML file, to tables, or in the formats of Neuronpedia and SAEDashboard",
     "report": "make report.html from what the run holds",
