@@ -97,7 +97,9 @@ class Language:
 
     def truth(self, i: int) -> Truth:
         """What is true at every token of passage `i`."""
-        passage = self.passage(i)
+        return self._truth(self.passage(i))
+
+    def _truth(self, passage: Passage) -> Truth:
         told = self.losses(passage.tokens, passage.topics)
         return Truth(self._labels.matrix(passage.tokens, passage.states, passage.topics), *told)
 
@@ -118,7 +120,8 @@ class Language:
             raise MismatchError(
                 f"document '{name}' is not of this language ({self.fingerprint}): give the config it was made with"
             )
-        return self.passage(int(number)).tokens, self.truth(int(number))
+        passage = self.passage(int(number))
+        return passage.tokens, self._truth(passage)
 
     def next_token(self, i: int, *, topic_known: bool) -> Float64[torch.Tensor, "token d_vocab"]:
         """The exact distribution of every token of passage `i`, given those before it, and the topic or not."""
