@@ -14,12 +14,12 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT = 1 << 30
 
 
-def keep_freed_memory() -> bool:
-    """From here on the process keeps up to 1 GB of freed memory; whether that could be arranged.
+def keep_freed_memory(kept: int = _KEPT) -> bool:
+    """From here on the process keeps up to `kept` bytes of freed memory, 1 GB; whether that could be arranged.
 
     glibc only. Elsewhere nothing is done: other C libraries do not give memory back so eagerly.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(_MMAP_THRESHOLD, _KEPT)) and bool(mallopt(_TRIM_THRESHOLD, _KEPT))
+    return bool(mallopt(_MMAP_THRESHOLD, kept)) and bool(mallopt(_TRIM_THRESHOLD, kept))

@@ -107,6 +107,8 @@ class Tokenizer:
 
 def _agreement(prefix: str, final: str, settled: int) -> int:
     """How far `prefix` agrees with `final`, but never less than the `settled` characters."""
+    if final.startswith(prefix):
+        return max(settled, len(prefix))
     if prefix[:settled] != final[:settled]:
         return settled
     longest = min(len(prefix), len(final))

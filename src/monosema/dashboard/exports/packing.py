@@ -86,4 +86,4 @@ def packed(value: Any, columns: bytes = b"") -> str:
     head = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     head += b" " * (len(head) % 2)
     data = len(head).to_bytes(4, "little") + head + columns
-    return base64.b64encode(gzip.compress(data, 9, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()

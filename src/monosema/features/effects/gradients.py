@@ -22,7 +22,8 @@ from monosema.features.effects.subjects import Blocks, Dictionary, Model, counte
 from monosema.features.reading import Part
 from monosema.models.model import Edit
 
-ENTRIES_AT_ONCE = 2**17
+ENTRIES_AT_ONCE = 2**13
+"""So few that what is fetched for them stays in the cache."""
 
 CROWDED = 32
 """Where more than one feature in so many fires, a matrix product is faster than fetching rows one by one."""
@@ -122,6 +123,6 @@ def projections(
         return effects
     for start in range(0, len(rows), ENTRIES_AT_ONCE):
         part = slice(start, start + ENTRIES_AT_ONCE)
-        along = torch.linalg.vecdot(slope[rows[part]], directions[codes.indices[part]])
+        along = torch.linalg.vecdot(slope.index_select(0, rows[part]), directions.index_select(0, codes.indices[part]))
         effects[part] = -codes.values[part] * along
     return effects

@@ -15,6 +15,7 @@ import numpy as np
 
 from monosema.core.config import to_json
 from monosema.core.errors import ConfigError, MismatchError
+from monosema.core.memory import keep_freed_memory
 from monosema.core.progress import progress
 from monosema.dictionaries import Dictionary
 from monosema.features.effects.subjects import Model, why_no_direct_effect, why_no_loss_effect
@@ -32,6 +33,9 @@ from monosema.features.tables.neighbours import write_neighbours
 from monosema.features.tables.shards import load, ranges
 from monosema.features.tables.showing import Shown, write_effects
 from monosema.features.tables.text import Reading, TableText, vocabulary, write_text
+
+KEPT = 2**27
+"""Bytes of freed memory that are not given back at once: a pass takes and frees some megabytes again and again."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,7 @@ class _Build:
         self.words, self.reading = vocabulary(text, tokenizer), Reading(text, tokenizer)
 
     def run(self) -> None:
+        keep_freed_memory(KEPT)
         for table in self.tables.values():
             table.manifest.prepare()
         for table in self.controls.values():

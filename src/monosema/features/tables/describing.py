@@ -23,6 +23,7 @@ from monosema.features.foretelling import Foretelling
 from monosema.features.logits import logit_effects, why_undefined
 from monosema.features.mixing import mixed
 from monosema.features.tables.database import lists
+from monosema.features.tables.ranking import largest, smallest
 from monosema.features.tables.shards import Shard
 from monosema.features.tables.text import TableText
 
@@ -235,14 +236,17 @@ def _logit_lists(shard: Shard, background: Background) -> Table:
     low, high = np.full(n, np.nan, dtype=np.float32), np.full(n, np.nan, dtype=np.float32)
     if not why_undefined(background.dictionary.writes):
         for first, effects in _effects(shard, background):
-            order = effects.sort(dim=1, descending=True, stable=True).indices
-            ends = {"top_logits": order[:, :N_LOGITS], "bottom_logits": order.flip(1)[:, :N_LOGITS]}
-            for i, row in enumerate(effects):
-                for name, chosen in ends.items():
-                    pairs = zip(chosen[i].tolist(), row[chosen[i]].tolist(), strict=True)
-                    rows[name][first + i] = [{"token": token, "effect": effect} for token, effect in pairs]
-                low[first + i], high[first + i] = float(row.min()), float(row.max())
-                rows["logit_hist"][first + i] = _evenly(row.double().numpy()).tolist()
+            its = slice(first, first + len(effects))
+            for name, ids in (
+                ("top_logits", largest(effects, N_LOGITS)),
+                ("bottom_logits", smallest(effects, N_LOGITS)),
+            ):
+                pairs = zip(ids.tolist(), effects.gather(1, ids).tolist(), strict=True)
+                rows[name][its] = [
+                    [{"token": token, "effect": effect} for token, effect in zip(*pair, strict=True)] for pair in pairs
+                ]
+            low[its], high[its] = effects.amin(1).numpy(), effects.amax(1).numpy()
+            rows["logit_hist"][its] = [_evenly(row).tolist() for row in effects.double().numpy()]
     return {name: lists(values) for name, values in rows.items()} | {"logit_low": low, "logit_high": high}
 
 

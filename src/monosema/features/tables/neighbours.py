@@ -17,10 +17,11 @@ from monosema.dictionaries import Dictionary
 from monosema.features.effects.subjects import Model
 from monosema.features.logits import why_undefined
 from monosema.features.tables.database import Database, rows_of
+from monosema.features.tables.ranking import largest
 
 N_NEIGHBOURS = 8
 CELLS = 2**22
-"""Numbers of one matrix of similarities: 16 MB, and six times that while it is sorted."""
+"""Numbers of one matrix of similarities: 16 MB, and a few times that while the largest are found."""
 
 PAIRS = 2**27
 """Pairs of firings counted; of a longer text, the tokens of blocks at even distances."""
@@ -85,8 +86,8 @@ def _best(
     """The largest, the smaller number of equals; what is no similarity is minus infinity."""
     similarity = similarity.nan_to_num(nan=-torch.inf)
     similarity.diagonal(first).fill_(-torch.inf)
-    values, indices = similarity.sort(dim=1, descending=True, stable=True)
-    return values[:, :N_NEIGHBOURS], indices[:, :N_NEIGHBOURS]
+    indices = largest(similarity, N_NEIGHBOURS)
+    return similarity.gather(1, indices), indices
 
 
 def _firings(folder: Path, context: int, database: Database) -> tuple[Int64[Tensor, "entry"], Int64[Tensor, "entry"]]:

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from monosema.features.effects.scene import Scene, losses_at
 from monosema.features.tables.database import Database, lists, rows_of
+from monosema.features.tables.ranking import largest, smallest
 from monosema.features.tables.text import TableText
 
 N_CHANGED = 5
@@ -139,20 +140,26 @@ def _shifts(
     before = unembed(scene.final[block[row], at]).float().softmax(1)
     after = unembed(final[row, at]).float().softmax(1)
     change = (after - before)[:, : text.d_vocab]
-    order = change.sort(dim=1, descending=True, stable=True).indices
-    found: list[dict[str, object]] = []
-    for i, (r, p) in enumerate(zip(row.tolist(), at.tolist(), strict=True)):
-        follows = p + 1 < text.context and bool(scene.counted[block[r], p + 1])
-        token = int(scene.tokens[block[r], p + 1]) if follows else 0
-        p_with, p_without = (float(x[i, token]) if follows else float("nan") for x in (before, after))
-        up, down = (_changed(change[i], ids) for ids in (order[i, :N_CHANGED], order[i].flip(0)[:N_CHANGED]))
-        found.append({"p_with": p_with, "p_without": p_without, "up": up, "down": down})
-    return found
+    ends = {"up": largest(change.cpu(), N_CHANGED), "down": smallest(change.cpu(), N_CHANGED)}
+    shifts = {name: _changed(change.cpu(), ids) for name, ids in ends.items()}
+    p = pairs.examples.pos % text.context
+    followed = torch.from_numpy(np.minimum(p + 1, text.context - 1)).to(device)
+    follows = torch.from_numpy(p + 1 < text.context).to(device) & scene.counted[block[row], followed]
+    tokens = torch.where(follows, scene.tokens[block[row], followed], 0)
+    numbers = [
+        torch.where(follows, x[torch.arange(len(x), device=device), tokens], torch.nan).tolist()
+        for x in (before, after)
+    ]
+    each = zip(*numbers, shifts["up"], shifts["down"], strict=True)
+    return [{"p_with": a, "p_without": b, "up": up, "down": down} for a, b, up, down in each]
 
 
-def _changed(change: Float[Tensor, "d_vocab"], ids: Tensor) -> list[dict[str, int | float]]:
-    pairs = zip(ids.tolist(), change[ids].tolist(), strict=True)
-    return [{"token": token, "delta": delta} for token, delta in pairs]
+def _changed(change: Float[Tensor, "row d_vocab"], ids: Int64[Tensor, "row k"]) -> list[list[dict[str, int | float]]]:
+    rows = zip(ids.tolist(), change.gather(1, ids).tolist(), strict=True)
+    return [
+        [{"token": token, "delta": delta} for token, delta in zip(tokens, deltas, strict=True)]
+        for tokens, deltas in rows
+    ]
 
 
 def _nullable(values: Float[Tensor, "width"]) -> list[float | None]:
