@@ -42,6 +42,7 @@ class Labels:
         nouns, phrases = vocabulary.classes["singular noun"].words, vocabulary.classes["second"].words
         nests = config.nesting.max_depth > 0
         opening = [pair[0] for pair in BRACKETS[: config.nesting.kinds]] if nests else []
+        places = ["outside", *(f"in {bracket}" for bracket in opening)] if nests else []
         charged = nouns[: config.senses.n]
         firsts = vocabulary.classes["first"].words
         names: dict[Kind, list[str]] = {
@@ -51,17 +52,13 @@ class Labels:
             "agreement": [f"{number} verb awaited" for number in ("singular", "plural")],
             "attractor": ["attractor"] if config.agreement.attractor else [],
             "word": list(charged),
-            "sense": [f"{noun} {where}" for noun in charged for where in self._places(opening)] if nests else [],
+            "sense": [f"{noun} {where}" for noun in charged for where in places],
             "phrase": [f"{first} {second}" for first, second in zip(firsts, phrases, strict=True)],
         }
         self.features = tuple(Feature(name, kind) for kind, ours in names.items() for name in ours)
         self._columns = {feature.name: column for column, feature in enumerate(self.features)}
         self._phrases = [self._columns[f"{a} {b}"] for a, b in zip(firsts, phrases, strict=True)]
-        self._senses = [[self._columns.get(f"{n} {w}", -1) for w in self._places(opening)] for n in charged]
-
-    @staticmethod
-    def _places(opening: Sequence[str]) -> list[str]:
-        return ["outside", *(f"in {bracket}" for bracket in opening)]
+        self._senses = [[self._columns[f"{noun} {where}"] for where in places] for noun in charged if places]
 
     def matrix(
         self, tokens: Sequence[int], states: Sequence[State], topics: Sequence[int]
