@@ -1,20 +1,29 @@
 """One feature: what it fires on, what it does, and how sure that is."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from monosema.dashboard.charts import bars
 from monosema.dashboard.facts import effects, histogram, stats, tokens
 from monosema.dashboard.library import Place
-from monosema.dashboard.measures import state, state_in_words, top_token
-from monosema.dashboard.numbers import percent, short
+from monosema.dashboard.measures import ABSENT, state, state_in_words, top_token
+from monosema.dashboard.numbers import fixed, percent, short, signed
 from monosema.dashboard.pages.asking import Asked, address
 from monosema.dashboard.windows import line_groups
+from monosema.features.browse.explained import FLOOR
 from monosema.features.browse.query import Query
-from monosema.features.browse.rows import ExampleGroup, FeatureDetail, Neighbour
+from monosema.features.browse.rows import ExampleGroup, Explanation, ExplanationScore, FeatureDetail, Neighbour
 from monosema.features.labels import Label
 
+SCORES = {
+    "detection": "detection",
+    "detection_auc": "detection, AUC",
+    "fuzzing": "fuzzing",
+    "intruder": "intruder (1 in 5)",
+    "simulation": "simulation, r",
+    "embedding": "embedding, AUC",
+}
 KINDS = {
     "decoder": "Decoder cosine",
     "encoder": "Encoder cosine",
@@ -29,6 +38,7 @@ class OneFeature:
 
     detail: FeatureDetail
     groups: tuple[ExampleGroup, ...]
+    explanations: tuple[Explanation, ...]
     labels: tuple[Label, ...]
     lists: tuple[str, ...]
     previous: int | None
@@ -51,6 +61,7 @@ def alone(place: Place, number: int) -> OneFeature:
     return OneFeature(
         detail=place.table.feature(number),
         groups=place.table.examples(number),
+        explanations=place.table.explanations(number),
         labels=place.labels.of_feature(place.dictionary, place.table.manifest.dictionary_fingerprint, number),
         lists=tuple(name for name, members in lists.items() if number in members),
         previous=None,
@@ -78,6 +89,8 @@ def view(found: OneFeature, asked: Asked) -> Mapping[str, Any]:
         "stats": stats(row),
         "effects": effects(row, manifest.effects),
         "groups": line_groups(found.groups, row.max_act),
+        "explanations": [_explanation(one) for one in found.explanations],
+        "explained_beside": place.table.explained.control_is if place.table.explained else "",
         "examples_missing": not place.table.has("examples"),
         "no_effects": not place.table.has("effects"),
         "document": lambda line: address(place, f"document/{line.document}", at=line.pos, feature=row.feature),
@@ -95,6 +108,38 @@ def view(found: OneFeature, asked: Asked) -> Mapping[str, Any]:
         "post": address(place, f"feature/{row.feature}/label"),
         "back": back,
     }
+
+
+def _explanation(one: Explanation) -> dict[str, Any]:
+    """What an explainer says, and a row for each score."""
+    is_floor = one.explainer == FLOOR
+    return {
+        "explainer": one.explainer,
+        "note": "the floor" if is_floor else "",
+        "text": one.text,
+        "failed": one.failed,
+        "scores": [_score(score, is_floor=is_floor) for score in one.scores],
+    }
+
+
+def _score(score: ExplanationScore, *, is_floor: bool) -> dict[str, str]:
+    """A score in words; a failed one says so in place of its number."""
+    beats = score.margin_low is not None and score.margin_low > 0
+    return {
+        "name": SCORES.get(score.name, score.name),
+        "value": score.state if score.value is None else fixed(score.value, 2),
+        "why": score.reason,
+        "interval": _between(score.low, score.high, fixed),
+        "margin": "" if is_floor else ABSENT if score.margin is None else signed(score.margin, 2),
+        "margin_interval": _between(score.margin_low, score.margin_high, signed),
+        "verdict": "beats the floor" if beats else "",
+        "shuffled": ABSENT if score.shuffled is None else fixed(score.shuffled, 2),
+        "control": ABSENT if score.control is None else fixed(score.control, 2),
+    }
+
+
+def _between(low: float | None, high: float | None, write: Callable[[float, int], str]) -> str:
+    return "" if low is None or high is None else f"{write(low, 2)} .. {write(high, 2)}"
 
 
 def _neighbours(asked: Asked, found: tuple[Neighbour, ...]) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ PRESETS = (
     ("dead", Query(kind="dead", sort="feature", descending=False)),
     ("named by n-grams", Query(ranges=(Range("floor_r", low=0.8),))),
     ("beyond n-grams", Query(ranges=(Range("floor_r", high=0.2),))),
+    ("beats the floor", Query(ranges=(Range("beats_floor_low", low=0.001),), sort="beats_floor")),
     ("without a label", Query(labelled="no", kind="alive")),
 )
 """Queries that are asked often."""
@@ -117,7 +118,7 @@ def _row(asked: Asked, url: str, row: FeatureRow, label: str, columns: list[str]
         "feature": row.feature,
         "url": f"{address(asked.place, f'feature/{row.feature}')}{'?' * bool(url)}{url}",
         "label": label,
-        "floor": row.floor_text,
+        "floor": row.explanation or row.floor_text,
         "token": top_token(row),
         "share": percent(row.top_token_share) if row.top_token_share else "",
         "state": state(row),

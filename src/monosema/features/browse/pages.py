@@ -28,11 +28,11 @@ def where(query: Query, labels: Mapping[int, str]) -> Where:
         wanted = query.text.casefold()
         labelled = [feature for feature, label in labels.items() if wanted in label.casefold()]
         parts.append(
-            "(contains(lower(floor_text), lower(?)) OR contains(lower(top_text), lower(?))"
-            " OR list_contains(?::UINTEGER[], feature) OR feature = ?)"
+            "(contains(lower(floor_text), lower(?)) OR contains(lower(explanation), lower(?))"
+            " OR contains(lower(top_text), lower(?)) OR list_contains(?::UINTEGER[], feature) OR feature = ?)"
         )
         number = int(query.text) if query.text.isascii() and query.text.isdigit() and len(query.text) < 10 else -1
-        values += [query.text, query.text, labelled, number]
+        values += [query.text, query.text, query.text, labelled, number]
     if query.labelled != "any":
         parts.append(f"{'' if query.labelled == 'yes' else 'NOT '}list_contains(?::UINTEGER[], feature)")
         values.append(list(labels))

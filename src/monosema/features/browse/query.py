@@ -50,7 +50,7 @@ class Range:
 class Query:
     """Filters, order, page, and the axes of the scatter beside it.
 
-    text      in the label, the n-gram explanation or the top token, whatever the case; or the feature's number
+    text      in the label, an explanation or the top token, whatever the case; or the feature's number
     kind      'rare': fires on fewer than ten tokens or on less than one in 100,000; 'dense': on more than a tenth
     """
 

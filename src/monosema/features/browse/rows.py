@@ -13,6 +13,9 @@ class FeatureRow(Shown):
 
     importance is the measured effect where there is one, else the estimate by gradient;
     `importance_is` says which ('total', 'attr' or '' for neither), `importance_se` how sure.
+    `explanation` is a language model's sentence, '' without; `explained` how well it, or TF-IDF without, tells
+    windows where the feature fires from others (balanced accuracy), `floor_detection` how well n-grams do, and
+    `beats_floor` the first less the second.
     `histogram` holds the counts of its activations in bins even in the logarithm, from
     hist_low to hist_high; empty when the table has none.
     """
@@ -53,6 +56,43 @@ class FeatureRow(Shown):
     is_dense: bool
     is_rare: bool
     histogram: tuple[int, ...] = ()
+    explanation: str = ""
+    floor_detection: float | None = None
+    explained: float | None = None
+    beats_floor: float | None = None
+    beats_floor_low: float | None = None
+
+
+@dataclass(frozen=True)
+class ExplanationScore:
+    """One score of an explanation of one feature, with its 95% interval over documents.
+
+    shuffled  that of another feature's explanation on the same windows     control  mean over the control's features
+    margin    value less the n-gram floor's, with its interval              state    'done', 'undefined' or 'failed'
+    """
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    shuffled: float | None
+    margin: float | None
+    margin_low: float | None
+    margin_high: float | None
+    state: str
+    reason: str
+    control: float | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What one explainer says of a feature, and what that is worth; `failed` says why there is no text."""
+
+    explainer: str
+    text: str
+    failed: str
+    scores: tuple[ExplanationScore, ...]
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from monosema.features.browse import examples
 from monosema.features.browse.columns import COLUMNS, Column
 from monosema.features.browse.database import Database, among, source
 from monosema.features.browse.documents import Documents
+from monosema.features.browse.explained import NOTHING, read_explained
 from monosema.features.browse.manifest import Manifest, read_manifest
 from monosema.features.browse.pages import RARE, order, placed, where
 from monosema.features.browse.query import Query
@@ -26,6 +27,7 @@ from monosema.features.browse.rows import (
     Axis,
     Cell,
     ExampleGroup,
+    Explanation,
     FeatureDetail,
     FeaturePage,
     FeatureRow,
@@ -75,6 +77,7 @@ class FeatureTable(Shown):
         self.database = Database([path])
         self.texts = self._texts()
         self.documents = Documents(path, manifest, self.database, self.texts)
+        self.explained = read_explained(path, manifest)
         self.ready = self.has("features")
         if self.ready:
             self._keep("features", self._file("features"))
@@ -142,6 +145,10 @@ class FeatureTable(Shown):
     def windows(self, features: Sequence[int]) -> Windows:
         """The same of many features, as columns."""
         return windows(self.database, self.path, features, self.documents.name)
+
+    def explanations(self, feature: int) -> tuple[Explanation, ...]:
+        """What explainers say of a feature, with their scores; () where it was not explained."""
+        return () if self.explained is None else self.explained.of_feature(self._known(feature), self.database)
 
     def scatter(
         self, query: Query, labels: Mapping[int, str] | None = None, cells: tuple[int, int] = (N_X, N_Y)
@@ -239,8 +246,13 @@ class FeatureTable(Shown):
         joined, texts = (f"LEFT JOIN {source(text)} t ON t.token = f.top_token", "coalesce(t.text, '')")
         if not text.exists():
             joined, texts = "", "''"
-        sql = f"CREATE TABLE {name} AS SELECT {columns}, {texts} AS top_text FROM {source(path)} f {joined}"
-        self.database.rows(sql + " ORDER BY f.feature", files=[path, text])
+        says, files = NOTHING, [path, text]
+        if self.explained is not None and name == "features":
+            says = "coalesce(e.explanation, '') AS explanation, e.* EXCLUDE (feature, explanation)"
+            files = [*files, *self.explained.files]
+            joined += f" LEFT JOIN ({self.explained.columns}) e ON e.feature = f.feature"
+        sql = f"CREATE TABLE {name} AS SELECT {columns}, {texts} AS top_text, {says} FROM {source(path)} f {joined}"
+        self.database.rows(sql + " ORDER BY f.feature", files=files)
 
     def _of_features(self, name: str, features: Sequence[int]) -> list[dict[str, Any]]:
         path = self._file(name)

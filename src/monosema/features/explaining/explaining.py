@@ -139,7 +139,8 @@ class Explaining:
         if self.consulting is not None:
             asked = self.consulting.run()
         about = self._about()
-        same = read_summary(self.folder).get("about") == about
+        before = read_summary(self.folder)
+        same = before.get("about") == about
         files: list[Path] = []
         rows: dict[str, list[ScoreRow]] = {"trained": [], "control": []}
         texts: dict[str, list[Explanation]] = {"trained": [], "control": []}
@@ -154,11 +155,18 @@ class Explaining:
                 write_rows(texts[side.name], Explanation, side.folder, self.database),
                 write_rows(rows[side.name], ScoreRow, side.folder, self.database),
             ]
+        said = self._said(texts, estimate, asked) | {"shown": self._shown(before.get("shown", ""), texts["trained"])}
         found = lines(rows["trained"], rows["control"], self.control_is, self.config.seed)
-        files.insert(0, write_summary(self.folder, about, self._said(texts, estimate, asked), found))
+        files.insert(0, write_summary(self.folder, about, said, found))
         n_control = 0 if self.control is None else len(self.control.drawn)
         left_out = self.trained.left_out
         return Explained(tuple(files), tuple(found), len(self.trained.drawn), n_control, left_out, estimate, asked)
+
+    def _shown(self, before: str, texts: list[Explanation]) -> str:
+        """The explainer that lists of features show: the endpoint's model that was asked last, else TF-IDF."""
+        if self.consulting is not None:
+            return self.consulting.config.model
+        return before if any(row.explainer == before for row in texts) else "tfidf"
 
     def _about(self) -> dict[str, Any]:
         """What the rows depend on, beside the choice of features and the explainers."""
