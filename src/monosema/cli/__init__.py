@@ -21,6 +21,7 @@ VERBS = {
     "train": "train dictionaries on the store, many in one pass, and the same on the control's",
     "score": "score every dictionary on held-out documents, each number beside its control",
     "prune": "kill the most frequent features and score what is left",
+    "check": "say what may be claimed of the dictionaries and what may not, beside every control",
     "features": "make a table of every feature: what it fires on, what it does to the loss",
     "explain": "explain features, by baselines or by a language model, and score that beside a control",
     "dash": "show the feature tables of runs in the browser",

@@ -34,7 +34,7 @@ CONTROLS = (
 _OF_FEATURES = (
     ("foretells", "foretelling of the next token", "mean rank of the next token in the feature's logits where it "
      "fires, less the same everywhere", "share of the vocabulary", "higher"),
-    ("importance", "importance", "mean loss per token without the feature, less the loss as it is", "nats per token",
+    ("importance", "importance", "mean loss without the feature, less the loss as it is", "nats per 1,000 tokens",
      "higher"),
     ("floor_r", "correlation with the n-gram floor", "correlation of the activation with its mean given the token and "
      "the one before, on documents not fitted", "correlation", "lower"),

@@ -43,9 +43,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim; the sentence to write when it holds, when it does not, and (by the caller) when nobody looked.
+    """A claim, and the sentences to write when it holds and when it does not.
 
-    {name} is the dictionary; {value} and {control} are those of the first condition.
+    {name} is the dictionary; {value} and {control} are those of the first condition, times `scale` and with `unit`;
+    at equal rows, where the controls saw fewer.
     """
 
     claim: str
@@ -53,11 +54,15 @@ class Claim:
     conditions: tuple[Condition, ...]
     yes: str
     no: str
+    scale: float = 1.0
+    unit: str = ""
 
     def rule(self) -> str:
         """All conditions in words."""
         return "; and ".join(condition.said() for condition in self.conditions)
 
+
+AT_EQUAL_ROWS = " (Both as long as the control was trained.)"
 
 METRIC_WORDS = {said.metric: said.words for said in METRICS_SAID}
 CONTROL_WORDS = {said.control: said.words for said in CONTROLS}
@@ -119,9 +124,9 @@ CLAIMS = (
         "importance",
         "The model relies on its features more than on random directions of the same size.",
         (Condition("importance", "same_place", times=0.5),),
-        "Removing a feature of {name} costs {value} nats a token on average; a random direction in its place costs "
-        "{control}.",
-        "Removing a feature of {name} costs {value} nats a token; it is not shown to be more than a random "
+        "Removing a feature of {name} costs {value} nats per 1,000 tokens on average; a random direction in its place "
+        "costs {control}.",
+        "Removing a feature of {name} costs {value} nats per 1,000 tokens; it is not shown to be more than a random "
         "direction in its place costs ({control}).",
     ),
     Claim(
@@ -140,6 +145,8 @@ CLAIMS = (
         "{value} of the features of {name} are found again with another seed, at a cosine of at least .7.",
         "Most features of {name} are not shown to be found again with another seed (found: {value}): say of a single "
         "feature that it is one of this dictionary, not of the model.",
+        scale=100.0,
+        unit="%",
     ),
     Claim(
         "stabler",
@@ -148,6 +155,8 @@ CLAIMS = (
         "{value} of the features of {name} are found again with another seed, of those of random weights {control}.",
         "{value} of the features of {name} are found again with another seed; on random weights it is {control}: being "
         "found again says nothing about the model.",
+        scale=100.0,
+        unit="%",
     ),
     Claim(
         "explanations",
@@ -236,8 +245,11 @@ def _sentence(claim: Claim, name: str, measures: Sequence[Measure], outcome: Out
     if outcome == "not measured":
         return f"Nothing may be said of {name} here: it was not measured."
     first = claim.conditions[0]
-    own = next((m for m in measures if m.metric == first.metric and m.of == OWN), None)
-    beside = own.beside(first.control) if own is not None else None
-    value = "unknown" if own is None else short(own.value)
-    control = "unknown" if beside is None else short(beside.value)
-    return (claim.yes if outcome == "supported" else claim.no).format(name=name, value=value, control=control)
+    its = [m for m in measures if m.metric == first.metric]
+    fair = [m for m in its if m.of != OWN and m.beside(first.control)] or [m for m in its if m.of == OWN]
+    beside = fair[0].beside(first.control) if fair else None
+    value = "unknown" if not fair else short(claim.scale * fair[0].value) + claim.unit
+    control = "unknown" if beside is None else short(claim.scale * beside.value) + claim.unit
+    equal = "" if not fair or fair[0].of == OWN else AT_EQUAL_ROWS
+    sentence = claim.yes if outcome == "supported" else claim.no
+    return sentence.format(name=name, value=value, control=control) + equal

@@ -1,12 +1,13 @@
 """Frequency histograms: how many features fire how often, over those of the control."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from monosema.dashboard.data import ReportData
 from monosema.dashboard.numbers import count, percent
 from monosema.dashboard.plots import Frame
 from monosema.dashboard.scales import Number, Scale, Tick
-from monosema.evaluation.scorecard import Histogram, Scorecard
+from monosema.evaluation.scorecard import Histogram
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 40, 330, 10, 150
@@ -42,14 +43,19 @@ def view(data: ReportData) -> tuple[HistogramView, ...] | None:
     card = data.scorecard
     if card is None or not card.histograms:
         return None
-    first, last = _occupied(card)
-    return tuple(_one(name, card.architectures[name], h, first, last) for name, h in card.histograms.items())
+    return panels({name: (card.architectures[name], h) for name, h in card.histograms.items()})
 
 
-def _occupied(card: Scorecard) -> tuple[int, int]:
+def panels(histograms: Mapping[str, tuple[str, Histogram]]) -> tuple[HistogramView, ...]:
+    """A panel for each histogram, under its name and a few words, all on the same bins."""
+    first, last = _occupied([h for _, h in histograms.values()])
+    return tuple(_one(name, words, h, first, last) for name, (words, h) in histograms.items())
+
+
+def _occupied(histograms: Sequence[Histogram]) -> tuple[int, int]:
     """The first bin that any dictionary or control has features in, and the end of the last bin of all."""
-    found = [i for h in card.histograms.values() for i, n in enumerate(_most(h)) if n]
-    n_bins = len(next(iter(card.histograms.values())).counts)
+    found = [i for h in histograms for i, n in enumerate(_most(h)) if n]
+    n_bins = len(histograms[0].counts)
     return (max(0, min(found) - 1) if found else 0), n_bins
 
 
