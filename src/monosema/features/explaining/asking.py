@@ -6,7 +6,7 @@ questions --not answered yet?--> endpoint --read--> answers.jsonl
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,16 +118,13 @@ class Asker:
             running: dict[Future[Failure | Cost], int] = {}
             for i in missing:
                 running[pool.submit(self._one, questions[i])] = i
-            pending = set(running)
-            while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    found = future.result()
-                    if isinstance(found, Failure):
-                        failures[running[future]] = found
-                    else:
-                        self.asked += found
-                    advance(1)
+            for future in as_completed(running):
+                found = future.result()
+                if isinstance(found, Failure):
+                    failures[running[future]] = found
+                else:
+                    self.asked += found
+                advance(1)
             done_all = True
         finally:
             if not done_all:
