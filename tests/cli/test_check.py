@@ -48,7 +48,7 @@ def replaced(run: Path, made: dictionaries.Dictionary) -> Path:
 
 def test_it_trains_what_is_missing_and_measures_every_control(checked):
     stages = read_json(checked / "check" / "provenance.json")
-    assert list(stages) == [f"train {each}" for each in TRAINED]
+    assert list(stages) == [*(f"train {each}" for each in TRAINED), "measure"]
     check = check_of(checked)
     assert [one.dictionary for one in check.dictionaries] == ["topk"]
     assert (check.rows, check.recipe_rows, check.seeds) == (3200, 3200, 2)
@@ -82,7 +82,8 @@ def test_a_second_check_trains_nothing_and_gives_the_same_bytes(checked, tmp_pat
     before = snapshot(run)
     assert main(["check", str(run), *ROWS]) == 0
     assert snapshot(run) == before
-    (run / "check.json").unlink()  # measured again, on what is trained already
+    (run / "check.json").unlink()
+    (run / "check" / "measured.json").unlink()  # measured again, on what is trained already
     assert main(["check", str(run), *ROWS]) == 0
     assert "train:" not in capsys.readouterr().err
     assert (run / "check.json").read_bytes() == before["check.json"]
@@ -91,6 +92,7 @@ def test_a_second_check_trains_nothing_and_gives_the_same_bytes(checked, tmp_pat
 def test_a_check_that_was_killed_goes_on(checked, tmp_path, capsys):
     run = Path(shutil.copytree(checked, tmp_path / "run"))
     (run / "check.json").unlink()
+    (run / "check" / "measured.json").unlink()
     for left in (run / "check" / "shuffled").glob("*-seed-2"):
         shutil.rmtree(left)
     assert main(["check", str(run), *ROWS]) == 0

@@ -7,7 +7,7 @@ stability   decoders against those of other seeds
 verdicts    every claim of `evaluation.claims`, by its rule
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,15 +16,17 @@ from monosema.core.config import from_json, to_json
 from monosema.core.errors import ConfigError, unknown
 from monosema.core.runs import Run, read_json, write_json
 from monosema.evaluation.check_terms import CONTROLS, METRICS_SAID
-from monosema.evaluation.checks import Check, Checked, Frequencies, Measure
+from monosema.evaluation.checks import Check, Checked
 from monosema.evaluation.claims import judge_all
 from monosema.pipeline.check_config import CheckConfig
 from monosema.pipeline.check_steps import Compared, features_step, fidelity_step, stability_step
-from monosema.pipeline.records import begun, is_done, settings_of
-from monosema.pipeline.sides import Recipe, make_sides
+from monosema.pipeline.estimating import estimate
+from monosema.pipeline.explained import explanation_measures, explanation_prints
+from monosema.pipeline.records import Settings, begun, is_done, settings_of
+from monosema.pipeline.sides import Recipe, make_sides, work_of
 from monosema.pipeline.subject import Subject, open_subject
 
-STAGE = "check"
+STAGE, MEASURE = "check", "measure"
 
 
 def check_stage(
@@ -35,19 +37,16 @@ def check_stage(
     What was trained or measured before, of the same settings and inputs, is not repeated. `tell` is given the
     estimate before anything is trained. Raises ConfigError for a name that the run does not have.
     """
-    from monosema.pipeline.estimating import estimate
-
     config, subject = config or CheckConfig(), open_subject(run)
     chosen = chosen_names(subject, names)
     subject = replace(subject, dictionaries={name: subject.dictionaries[name] for name in chosen})
     path, settings = run.path / "check.json", settings_of(config) | {"names": chosen}
-    if is_done(run, STAGE, settings, subject.inputs) and path.exists():
+    inputs = subject.inputs | explanation_prints(run, chosen)
+    if is_done(run, STAGE, settings, inputs) and path.exists():
         check = from_json(Check, read_json(path), str(path))
     else:
-        recipe = Recipe.of(run, chosen)
-        tell(estimate(run, subject, recipe, config))
-        with begun(run, STAGE, settings, subject.inputs, config.seed):
-            check = _checked(run, subject, recipe, config)
+        with begun(run, STAGE, settings, inputs, config.seed):
+            check = _judged(run, subject, _measured(run, subject, config, settings, tell), config.seed)
             write_json(path, to_json(check))
             run.finish(STAGE, {})
     dashboard.write_check(run.path / "check.html", check, run.path.resolve().name)
@@ -62,40 +61,56 @@ def chosen_names(subject: Subject, names: Sequence[str]) -> list[str]:
     return list(names or subject.dictionaries)
 
 
-def _checked(run: Run, subject: Subject, recipe: Recipe, config: CheckConfig) -> Check:
+def _measured(
+    run: Run, subject: Subject, config: CheckConfig, settings: Settings, tell: Callable[[str], None]
+) -> Check:
+    """Everything but explanations and verdicts, which cost nothing: RUN/check/measured.json."""
+    work, recipe = work_of(run), Recipe.of(run, list(subject.dictionaries))
+    path = work.path / "measured.json"
+    if is_done(work, MEASURE, settings, subject.inputs) and path.exists():
+        return from_json(Check, read_json(path), str(path))
+    tell(estimate(run, subject, recipe, config))
     sides = make_sides(run, subject, recipe, config)
     compared = Compared(run, subject, recipe, sides, config)
-    fidelity = fidelity_step(compared)
-    features, stability = features_step(compared), stability_step(compared)
-    measures: dict[str, tuple[Measure, ...]] = {
-        name: (*fidelity.measures[name], *features[name], *stability[name]) for name in subject.dictionaries
-    }
-    return Check(
-        dictionaries=tuple(_one(name, subject, recipe, measures, fidelity.frequencies) for name in measures),
-        metrics=METRICS_SAID,
-        controls=tuple(
-            replace(said, what=sides.control_is) if said.control == "randomised" else said for said in CONTROLS
-        ),
-        model=subject.model.name,
-        n_tokens=fidelity.n_tokens,
-        n_documents=fidelity.n_documents,
-        rows=sides.rows,
-        recipe_rows=recipe.train.rows,
-        seeds=max((len(of_seeds) for of_seeds in sides.again.values()), default=0),
-    )
+    with begun(work, MEASURE, settings, subject.inputs, config.seed):
+        fidelity = fidelity_step(compared)
+        features, stability = features_step(compared), stability_step(compared)
+        found = tuple(
+            Checked(
+                name,
+                dictionary.architecture,
+                recipe.said(name) or f"{dictionary.architecture}, made by an earlier command than the last `train`",
+                (*fidelity.measures[name], *features[name], *stability[name]),
+                fidelity.frequencies[name],
+                (),
+            )
+            for name, dictionary in subject.dictionaries.items()
+        )
+        check = Check(
+            dictionaries=found,
+            metrics=METRICS_SAID,
+            controls=tuple(replace(c, what=sides.control_is) if c.control == "randomised" else c for c in CONTROLS),
+            model=subject.model.name,
+            n_tokens=fidelity.n_tokens,
+            n_documents=fidelity.n_documents,
+            rows=sides.rows,
+            recipe_rows=recipe.train.rows,
+            seeds=max((len(of_seeds) for of_seeds in sides.again.values()), default=0),
+        )
+        write_json(path, to_json(check))
+        work.finish(MEASURE, {})
+    return check
 
 
-def _one(
-    name: str,
-    subject: Subject,
-    recipe: Recipe,
-    measures: Mapping[str, tuple[Measure, ...]],
-    frequencies: Mapping[str, tuple[Frequencies, ...]],
-) -> Checked:
-    dictionary = subject.dictionaries[name]
-    said = recipe.said(name) or f"{dictionary.architecture}, made by an earlier command than the last `train`"
-    verdicts = judge_all(name, measures[name])
-    return Checked(name, dictionary.architecture, said, measures[name], frequencies[name], verdicts)
+def _judged(run: Run, subject: Subject, check: Check, seed: int) -> Check:
+    """The same with explanations and verdicts."""
+    judged = []
+    for checked in check.dictionaries:
+        dictionary = subject.dictionaries[checked.dictionary]
+        explained = explanation_measures(run, checked.dictionary, dictionary.fingerprint, seed)
+        measures = (*checked.measures, *explained)
+        judged.append(replace(checked, measures=measures, verdicts=judge_all(checked.dictionary, measures)))
+    return replace(check, dictionaries=tuple(judged))
 
 
 def written(run: Run) -> tuple[Path, Path]:
