@@ -124,6 +124,23 @@ def test_quick_trains_nothing_and_says_what_was_not_measured(whole, tmp_path, ca
     assert verdicts["learnt"]["outcome"] != "not measured"  # the run's own control
 
 
+def test_a_run_without_a_control_gets_one_for_the_check(whole, texts, tmp_path):
+    run = tmp_path / "run"
+    model = ["--model", str(whole / "lm"), "--corpus", str(texts), "--context", "16", "--no-control"]
+    assert main(["harvest", str(run), "--site", "resid_post.0", *model]) == 0
+    recipe = ["--dictionary", "topk,k=4,n_features=32", "--rows", "1280", "--batch-size", "64"]
+    assert main(["train", str(run), *recipe]) == 0
+    assert main(["check", str(run), "--rows", "640", "--max-tokens", "400", "--n-important", "2", "--seeds", "1"]) == 0
+    check = check_of(run)
+    assert next(c.what for c in check.controls if c.control == "randomised").endswith("weights redrawn")
+    explained = [m for m in check.checked("topk").measures if m.metric == "variance_explained"]
+    own, twin = ([c.control for c in measure.contrasts] for measure in explained)
+    assert own == ["random", "randomised", "shuffled", "shuffled_on_text"]
+    assert twin == ["randomised", "shuffled", "shuffled_on_text"]
+    assert not (run / "control").exists()
+    assert verdict(run, "stabler").outcome == "not measured"  # one other seed says nothing of the next
+
+
 def test_a_random_decoder_is_found_out(checked, tmp_path):
     assert verdict(checked, "reconstruction").outcome == "supported"
     run = Path(shutil.copytree(checked, tmp_path / "run"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from monosema import activations, dictionaries
 from monosema.activations import ActivationStore
 from monosema.core.config import from_json
+from monosema.core.errors import DivergedError
 from monosema.core.fingerprints import of_bytes
 from monosema.core.runs import Run, open_run
 from monosema.corpus.views import ShuffledTokens, SomeBlocks
@@ -141,7 +142,8 @@ def _store(run: Run, work: Run, subject: Subject, side: str, model: Model | None
 
 
 def _trained(work: Run, store: ActivationStore, recipe: Recipe, rows: int, side: str, seed: int) -> Trained:
-    """The recipe on `store` with the recipe's seed + `seed`; in a folder of its own for other settings."""
+    """The recipe on `store` with the recipe's seed + `seed`, in a folder of its own for other settings; without what
+    diverged."""
     stage, names = f"train {side}, seed {seed}", [spec.name for spec in recipe.specs]
     config = replace(recipe.train, rows=rows, seed=recipe.train.seed + seed)
     settings = {"dictionaries": [spec.to_json() for spec in recipe.specs], "train": settings_of(config)}
@@ -149,7 +151,11 @@ def _trained(work: Run, store: ActivationStore, recipe: Recipe, rows: int, side:
     out = work.path / side / f"{of_bytes([json.dumps([settings, inputs]).encode()])[:8]}-seed-{seed}"
     if not (is_done(work, stage, settings, inputs) and any(out.glob("[!.]*/cfg.json"))):
         made_from = {"model_fingerprint": store.model_fingerprint, "corpus_fingerprint": store.corpus_fingerprint}
-        with begun(work, stage, settings, inputs, config.seed):
-            dictionaries.train(store, recipe.specs, config, out, made_from, log=lambda row: work.log(stage, **row))
-            work.finish(stage, {})
+        try:
+            with begun(work, stage, settings, inputs, config.seed):
+                dictionaries.train(store, recipe.specs, config, out, made_from, log=lambda row: work.log(stage, **row))
+                work.finish(stage, {})
+        except DivergedError as error:
+            work.log(stage, event="diverged", why=str(error))
+            return {}
     return load_dictionaries(out, names)
