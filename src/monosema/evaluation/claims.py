@@ -248,8 +248,8 @@ def _sentence(claim: Claim, name: str, measures: Sequence[Measure], outcome: Out
     its = [m for m in measures if m.metric == first.metric]
     fair = [m for m in its if m.of != OWN and m.beside(first.control)] or [m for m in its if m.of == OWN]
     beside = fair[0].beside(first.control) if fair else None
-    value = "unknown" if not fair else short(claim.scale * fair[0].value) + claim.unit
-    control = "unknown" if beside is None else short(claim.scale * beside.value) + claim.unit
+    value = "unknown" if not fair else f"{claim.scale * fair[0].value:.3g}{claim.unit}"
+    control = "unknown" if beside is None else f"{claim.scale * beside.value:.3g}{claim.unit}"
     equal = "" if not fair or fair[0].of == OWN else AT_EQUAL_ROWS
     sentence = claim.yes if outcome == "supported" else claim.no
     return sentence.format(name=name, value=value, control=control) + equal
