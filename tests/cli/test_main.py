@@ -111,7 +111,7 @@ def test_a_box_becomes_a_line(box):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("trian r", "unknown command 'trian'. Did you mean 'train'? Known: dash, demo,"),
+        ("trian r", "unknown command 'trian'. Did you mean 'train'? Known: check, dash, demo,"),
         ("lm trane r", "unknown command 'lm trane'. Did you mean 'lm train'?"),
         ("train r --dictionry x", "Unrecognized options: --dictionry, x. Perhaps you meant: --dictionary STR. See"),
         ("train", "Missing from monosema train: PATH. See monosema train --help"),

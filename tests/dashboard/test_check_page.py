@@ -74,6 +74,13 @@ def test_values_stand_beside_their_controls():
     assert [c.flag for c in rows["L0"].cells if c] == [""]
 
 
+def test_what_has_no_number_at_all_has_no_table():
+    nothing = Measure("explanation", OWN, math.nan, math.nan, math.nan, 0, "features", (), (Missing("floor", "why"),))
+    one = checked("good", 0.7)
+    check = replace(made_up(), dictionaries=(replace(one, measures=(*one.measures, nothing)),))
+    assert [table.title for table in view(check).dictionaries[0].tables] == ["Fidelity"]
+
+
 def test_a_twin_has_a_row_of_its_own_and_the_page_says_why():
     words = read(check_page(made_up(), "demo")).words()
     assert "the same recipe, as long as its controls" in words and "saw 1,000 rows, the dictionaries 4,000" in words

@@ -161,7 +161,8 @@ def _dictionary(check: Check, checked: Checked, i: int) -> DictionaryView:
 
 def _table(check: Check, checked: Checked, group: str) -> Table | None:
     metrics = {said.metric: said for said in check.metrics if said.group == group}
-    measures = [measure for name in metrics for measure in checked.measures if measure.metric == name]
+    there = [measure for measure in checked.measures if measure.contrasts or not math.isnan(measure.value)]
+    measures = [measure for name in metrics for measure in there if measure.metric == name]
     if not measures:
         return None
     named = {c.control for m in measures for c in (*m.contrasts, *m.missing)}
