@@ -4,6 +4,7 @@
     sample, its control's        --readability--> Finding
     all dictionaries of a run    --study--> FeatureStudy: all of that, as features.json holds it
     every feature                --build--> a folder of Parquet files a dictionary, with effects on the loss
+    such a folder                --Explaining--> explanations of features, and what they are worth beside a control
 
 Computes rows, never pages. Names are resolved when first used, so that reading rows costs no import
 of torch.
@@ -13,6 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from monosema.features.explaining.config import EndpointConfig as EndpointConfig
+    from monosema.features.explaining.config import ExplainConfig as ExplainConfig
+    from monosema.features.explaining.explaining import Explaining as Explaining
     from monosema.features.rows import Context as Context
     from monosema.features.rows import Detector as Detector
     from monosema.features.rows import FeatureRow as FeatureRow
@@ -37,6 +41,9 @@ _HOMES = {
     "BuildConfig": "tables.config",
     "Context": "rows",
     "Detector": "rows",
+    "EndpointConfig": "explaining.config",
+    "ExplainConfig": "explaining.config",
+    "Explaining": "explaining.explaining",
     "FeatureRow": "rows",
     "FeatureSample": "rows",
     "FeatureStudy": "rows",
@@ -59,6 +66,9 @@ __all__ = [
     "BuildConfig",
     "Context",
     "Detector",
+    "EndpointConfig",
+    "ExplainConfig",
+    "Explaining",
     "FeatureRow",
     "FeatureSample",
     "FeatureStudy",

@@ -84,6 +84,18 @@ def test_rows_of_other_features_stay_and_other_settings_begin_anew(table, contro
     assert features(Explanation) == features(ScoreRow) == {6}
 
 
+def test_a_feature_that_is_asked_for_alone_keeps_what_was_shuffled(table):
+    def of_five():
+        explaining = Explaining(table, CONFIG)
+        return {(r.explainer, r.score): r for r in read_rows(ScoreRow, table, explaining.database) if r.feature == 5}
+
+    Explaining(table, ExplainConfig(features=(4, 5, 6), n_least=3)).run()
+    before = of_five()
+    assert before["ngrams", "detection"].shuffled is not None
+    Explaining(table, ExplainConfig(features=(5,), n_least=3)).run()
+    assert of_five() == before
+
+
 def test_what_cannot_be_explained(table):
     found = Explaining(table, ExplainConfig(features=(0, 1, 4), n_least=3)).run()
     assert found.n_features == 1

@@ -125,10 +125,12 @@ def _examples(acts: Acts, mask: Bool[Tensor, "window"], windows: Windows, salt: 
     places, owner = windows.places(there)
     peak = torch.zeros(len(there)).scatter_reduce_(0, owner, acts.at(places), "amax")
     ranked = there[peak.argsort(descending=True, stable=True)]
-    seen: set[int] = set()
-    first = [w for w in ranked.tolist() if (d := int(windows.documents[w])) not in seen and not seen.add(d)]
-    top = [*first, *(w for w in ranked.tolist() if w not in set(first))][: -(-n // 2)]
-    others = [w for w in there[mixed(there, salt ^ 2).argsort()].tolist() if w not in set(top)]
+    documents = windows.documents[ranked].tolist()
+    first_of = dict(zip(documents[::-1], ranked.tolist()[::-1], strict=True))
+    strongest = set(first_of.values())
+    order = sorted(ranked.tolist(), key=lambda window: window not in strongest)  # stable: by strength within each
+    top = order[: -(-n // 2)]
+    others = [w for w in there[mixed(there, salt ^ 2).argsort()].tolist() if w not in top]
     return torch.tensor([*top, *others[: n - len(top)]], dtype=torch.long)
 
 

@@ -27,6 +27,7 @@ from monosema.features.explaining.results import (
     merged,
     read_rows,
     read_summary,
+    with_shuffled,
     write_rows,
     write_summary,
 )
@@ -148,7 +149,7 @@ class Explaining:
             old_texts = read_rows(Explanation, side.folder, self.database) if same else []
             old_rows = read_rows(ScoreRow, side.folder, self.database) if same else []
             texts[side.name] = merged(old_texts, side.explanations)
-            rows[side.name] = merged(old_rows, side.scores)
+            rows[side.name] = merged(old_rows, with_shuffled(old_rows, side.scores))
         (self.folder / "explanations.json").unlink(missing_ok=True)
         for side in sides:
             files += [

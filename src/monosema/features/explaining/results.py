@@ -8,7 +8,7 @@ NULL: not measured, not defined, or failed; never 0.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -148,6 +148,17 @@ def _plain(name: str, value: Any) -> Any:
     if name in _TYPES:
         return int(value)
     return None if isinstance(value, float) and np.isnan(value) else value
+
+
+def with_shuffled(old: Iterable[ScoreRow], new: Iterable[ScoreRow]) -> list[ScoreRow]:
+    """The new rows; one without a shuffled explanation, because its feature was asked for alone, keeps the old one."""
+    known = {(row.feature, row.explainer, row.score): row.shuffled for row in old}
+    rows = list(new)
+    keys = [(row.feature, row.explainer, row.score) for row in rows]
+    return [
+        replace(row, shuffled=known.get(key)) if row.shuffled is None else row
+        for row, key in zip(rows, keys, strict=True)
+    ]
 
 
 def merged(old: Iterable[Row], new: Iterable[Row]) -> list[Row]:
