@@ -147,7 +147,7 @@ def test_a_random_decoder_is_found_out(checked, tmp_path):
     batch = next(open_store(run / "store").batches(1024, 0))
     made = random_decoder(load(run / "dictionaries" / "topk"), batch.activations["resid_post.0"], seed=9)
     assert main(["check", str(replaced(run, made)), *ROWS]) == 0
-    for claim in ("reconstruction", "model", "order", "again"):
+    for claim in ("reconstruction", "model", "tokens", "order", "again"):
         assert verdict(run, claim).outcome == "not supported", verdict(run, claim).reasons
 
 

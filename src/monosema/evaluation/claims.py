@@ -132,11 +132,14 @@ CLAIMS = (
     Claim(
         "tokens",
         "Its features are more than the current token and the one before.",
-        (Condition("floor_r", "randomised", least=0.05, lower=True),),
+        (
+            Condition("floor_r", "randomised", least=0.05, lower=True),
+            Condition("variance_explained", "random", least=0.1),  # of noise, too, tokens say little
+        ),
         "The token and the one before foretell the features of {name} with a correlation of {value}, those of random "
         "weights with {control}.",
         "The token and the one before foretell the features of {name} with a correlation of {value}; on random weights "
-        "it is {control}: nothing shows that they are more than tokens.",
+        "it is {control}: it is not shown that they are more than tokens, or noise.",
     ),
     Claim(
         "again",
