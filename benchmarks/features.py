@@ -31,16 +31,20 @@ from benchmarks.workers.showing import ShowTask
 from monosema.core.errors import MonosemaError
 from monosema.pipeline.demo import EMBEDDED_LM
 
+NOTHING_BY_ABLATION = {"n_top": 0, "n_calibration": 0, "n_effects": 0}
 SAE_VIS = Contender("sae_vis", "sae-vis", "sae_vis", None, {})
 CONTENDERS = (
     SAE_VIS,
     Contender("saedashboard", "saedashboard", "saedashboard", None, {}),
+    Contender("ours_first_order", OURS, "ours_pages", None, {"n_examples": 10, **NOTHING_BY_ABLATION}),
     Contender("ours", OURS, "ours_pages", None, {"n_examples": 10}),
     Contender("ours_all_effects", OURS, "ours_pages", None, {"n_examples": 10, "n_effects": 10}),
 )
 """The peers show 70 windows of each feature: the 20 strongest and 5 of each of ten intervals. Ours shows 80: 10
-strongest, 10 random, 5 of each of five intervals and four quantiles, 5 silent, 5 helpful, 5 harmful. The first of
-ours has the exact effects on 3 windows of most features, the second on all 20 strongest, helpful and harmful."""
+strongest, 10 random, 5 of each of five intervals and four quantiles, 5 silent, 5 helpful, 5 harmful. All of ours have
+the first-order importance of every feature with its error. `ours_first_order` says nothing else of the loss; `ours`,
+the default, adds the exact importance of 64 features and exact effects on 3 windows of most features;
+`ours_all_effects` has those on all 20 strongest, helpful and harmful."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 
 from monosema.features import BuildConfig
 from monosema.features.effects import attr, counted_tokens, direct, total
+from monosema.features.effects.scene import Scene
 from monosema.features.tables.manifest import MADE
 
 from .toy_models import dictionary_of
@@ -149,6 +150,16 @@ def test_fewer_contexts_estimate_the_same(table, tmp_path):
         other = part[row["feature"]]
         assert abs(other["importance_total"] - row["importance_total"]) < 5 * other["importance_total_se"] + 1e-9
         assert other["importance_attr"] == row["importance_attr"]
+
+
+def test_no_pass_is_made_where_nothing_is_measured(table, tmp_path, monkeypatch):
+    passes = []
+    monkeypatch.setattr(Scene, "of", staticmethod(lambda *_: passes.append(1)))
+    config = BuildConfig(**{**vars(SMALL), "n_top": 0, "n_calibration": 0, "n_effects": 0})
+    folder = made(tmp_path, config, control=False)
+    assert not passes and not rows(folder / "effects.parquet")
+    for row, full in zip(rows(folder / "features.parquet"), rows(table / "features.parquet"), strict=True):
+        assert row["importance_total"] is None and row["importance_attr"] == full["importance_attr"]
 
 
 def test_examples_show_what_their_group_says(table):

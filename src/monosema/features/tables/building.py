@@ -16,6 +16,7 @@ import numpy as np
 from monosema.core.config import to_json
 from monosema.core.errors import ConfigError, MismatchError
 from monosema.core.memory import keep_freed_memory
+from monosema.core.precision import float32_products
 from monosema.core.progress import progress
 from monosema.dictionaries import Dictionary
 from monosema.features.effects.subjects import Model, why_no_direct_effect, why_no_loss_effect
@@ -182,7 +183,8 @@ class _Build:
         for table in self.controls.values():
             table.work.mkdir(parents=True, exist_ok=True)
         spill = next(iter(self.tables.values())).work / "spill"
-        with Database(self.config.memory_mb, spill) as database:
+        device = self.model.device.type
+        with Database(self.config.memory_mb, spill) as database, float32_products(device):
             self._write_text(database)
             self._gather("activations", self.model, self.tables, database)
             self._describe("description", self.model, self.tables, database)

@@ -30,7 +30,7 @@ class BuildConfig:
     before: int = 16
     after: int = 8
     batch_tokens: int = 4096
-    memory_mb: int = 1024
+    memory_mb: int = 512
     seed: int = 0
 
     def __post_init__(self) -> None:

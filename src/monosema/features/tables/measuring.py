@@ -9,7 +9,7 @@ The random direction has the norm of the feature's own and is taken off where, a
 feature fires: what a direction does that nobody looked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,11 @@ class Work:
     draw: Draw
     shown: Shown
     randomly: bool = True
+
+    def has_any(self, start: int, stop: int, context: int) -> bool:
+        """Whether anything is measured in the blocks start .. stop - 1."""
+        drawn = (self.draw.block >= start) & (self.draw.block < stop)
+        return bool(drawn.any()) or bool(len(self.shown.within(start * context, stop * context).pos))
 
 
 def draw_contexts(features: np.ndarray, ordered: Path, context: int, config: BuildConfig, database: Database) -> Draw:
@@ -117,13 +122,34 @@ def measure(
             measured, effects = (work.out / f"{kind}-{number:05d}.parquet" for kind in ("measured", "effects"))
             if measured.exists() and effects.exists():
                 continue
+            query = "SELECT feature, document, total, direct, random FROM given"
+            if not work.has_any(start, stop, text.context):
+                database.write(measured, query, summed([], [], len(text.names)))
+                write_effects(effects, [], database)
+                continue
             if geometries[name] not in scenes:
                 scenes[geometries[name]] = Scene.of(routes[geometries[name]], text.blocks(start, stop))
             batch = _Batch(scenes[geometries[name]], work, text, (start, stop), database)
-            query = "SELECT feature, document, total, direct, random FROM given"
             database.write(measured, query, batch.sums(config.seed))
             write_effects(effects, batch.effects(), database)
         advance(number + 1)
+
+
+def summed(keys: Sequence[np.ndarray], effects: Sequence[np.ndarray], n_documents: int) -> dict[str, np.ndarray]:
+    """The three effects summed by feature and document; a key is feature * n_documents + document."""
+    key = np.concatenate(keys) if keys else np.zeros(0, dtype=np.int64)
+    unique, where = np.unique(key, return_inverse=True)
+    total, direct, random = (
+        np.bincount(where, row, minlength=len(unique)).astype(np.float64)
+        for row in (np.concatenate(effects, axis=1) if effects else np.zeros((3, 0)))
+    )
+    return {
+        "feature": (unique // n_documents).astype(np.uint32),
+        "document": (unique % n_documents).astype(np.uint32),
+        "total": total,
+        "direct": direct,
+        "random": random,
+    }
 
 
 class _Batch:
@@ -157,21 +183,11 @@ class _Batch:
 
     def sums(self, seed: int) -> dict[str, np.ndarray]:
         """The weighted effects of the drawn pairs, summed by feature and document."""
-        draw, n_documents = self.work.draw, len(self.text.names)
+        draw = self.work.draw
         its = ((draw.block >= self.start) & (draw.block < self.stop)).nonzero()[0]
         size = max(1, TOKENS_AT_ONCE // self.text.context)
         parts = [self._pairs(its[i : i + size], seed) for i in range(0, len(its), size)]
-        key = np.concatenate([part[0] for part in parts]) if parts else np.zeros(0, dtype=np.int64)
-        effects = np.concatenate([part[1] for part in parts], axis=1) if parts else np.zeros((3, 0))
-        unique, where = np.unique(key, return_inverse=True)
-        total, direct, random = (np.bincount(where, row, minlength=len(unique)).astype(np.float64) for row in effects)
-        return {
-            "feature": (unique // n_documents).astype(np.uint32),
-            "document": (unique % n_documents).astype(np.uint32),
-            "total": total,
-            "direct": direct,
-            "random": random,
-        }
+        return summed([key for key, _ in parts], [effects for _, effects in parts], len(self.text.names))
 
     def _pairs(self, its: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """(feature and document as one number, the three effects over the chance) of every token of some pairs."""
