@@ -53,7 +53,7 @@ class Contender:
         return replace(self, name=f"{self.name},lr={lr:g}", lr=lr)
 
 
-def ours(name: str, lr: float, spec: str) -> Contender:
+def ours(name: str, lr: float | None, spec: str) -> Contender:
     return Contender(name, OURS, "ours", lr, {"spec": spec})
 
 
@@ -74,12 +74,12 @@ TABLE = (
     Contender(DENSE, OURS, "dense", 3e-3, {}),
     Contender("floor_f32", OURS, "floor", None, {"dtype": "float32"}),
     Contender("floor_bf16", OURS, "floor", None, {"dtype": "bfloat16"}),
-    ours("topk", 3e-3, "topk,k={k}"),
-    ours("batchtopk", 1e-2, "batchtopk,k={k}"),
+    ours("topk", None, "topk,k={k}"),
+    ours("batchtopk", None, "batchtopk,k={k}"),
     ours("l1", 3e-3, "l1,penalty=3,resample_rows=32768"),
-    ours("jumprelu", 3e-3, "jumprelu,target={k}"),
+    ours("jumprelu", None, "jumprelu,target={k}"),
     ours("gated", 3e-3, "gated"),
-    ours("matryoshka", 3e-3, "matryoshka,k={k}"),
+    ours("matryoshka", None, "matryoshka,k={k}"),
     saelens("topk", 3e-3),
     saelens("batchtopk", 3e-3),
     saelens("standard", 3e-3, l1_coefficient=5.0),

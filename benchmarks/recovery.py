@@ -15,7 +15,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs as it is, from any folder
@@ -40,19 +40,26 @@ MEASURES = ("mcc", "recovered", "f1", "absorption", "dead")
 
 
 @dataclass(frozen=True)
-class RecoveryBenchConfig:
-    """out: where results are kept as they come. grounds, contenders: by name, all by default. shares: of the
-    world's L0. at_once: trainings side by side, each on one thread; search: the second column."""
+class GroundConfig:
+    """The worlds, and what is asked of them. grounds: by name, all by default. shares: of the world's L0."""
 
-    out: Path
     n_features: int = 1024
     d: int = 128
     l0: float = 12.0
+    grounds: tuple[str, ...] = ()
+    shares: tuple[float, ...] = (0.5, 1.0, 2.0)
+
+
+@dataclass(frozen=True)
+class RecoveryBenchConfig:
+    """out: where results are kept as they come. contenders: by name, all by default. at_once: trainings side by
+    side, each on one thread. search: the second column."""
+
+    out: Path
+    ground: GroundConfig = field(default_factory=GroundConfig)
     rows: int = 500_000
     batch: int = 1024
     seeds: int = 5
-    shares: tuple[float, ...] = (0.5, 1.0, 2.0)
-    grounds: tuple[str, ...] = ()
     contenders: tuple[str, ...] = ()
     search: bool = False
     at_once: int = os.cpu_count() or 1
@@ -97,7 +104,7 @@ def main(config: RecoveryBenchConfig) -> int:
 
 def chosen(config: RecoveryBenchConfig) -> list[Judged]:
     """The contenders of these names whose environment is there."""
-    every = judged(config.n_features)
+    every = judged(config.ground.n_features)
     names = [one.name for one in every]
     for name in config.contenders:
         require(name in names, unknown("contender", name, names))
@@ -106,16 +113,16 @@ def chosen(config: RecoveryBenchConfig) -> list[Judged]:
 
 
 def prepared(folder: Path, config: RecoveryBenchConfig) -> list[Ground]:
-    every = worlds(config.n_features, config.d, config.l0)
-    for name in config.grounds:
+    every = worlds(config.ground.n_features, config.ground.d, config.ground.l0)
+    for name in config.ground.grounds:
         require(name in every, unknown("world", name, every))
-    return [Ground(name, every[name], folder, config.rows) for name in config.grounds or every]
+    return [Ground(name, every[name], folder, config.rows) for name in config.ground.grounds or every]
 
 
 def first_task(contender: Contender, config: RecoveryBenchConfig) -> Task:
     """What all trainings of a worker share; the rest comes with each."""
-    numbers = {"n_features": config.n_features, "batch": config.batch, "steps": config.rows // config.batch}
-    return task_of(contender, Path(), Path(), d_in=config.d, k=1, seed=0, threads=1, **numbers)
+    numbers = {"n_features": config.ground.n_features, "batch": config.batch, "steps": config.rows // config.batch}
+    return task_of(contender, Path(), Path(), d_in=config.ground.d, k=1, seed=0, threads=1, **numbers)
 
 
 def cells_of(trials: Trials, one: Judged, ground: Ground, config: RecoveryBenchConfig) -> list[Cell]:
@@ -125,7 +132,7 @@ def cells_of(trials: Trials, one: Judged, ground: Ground, config: RecoveryBenchC
         columns[TUNED] = trials.best_rate(Series(one, ground, asked(ground, 1.0), None), RATES)
     cells = []
     for column, rate in columns.items():
-        for share in config.shares:
+        for share in config.ground.shares:
             series = Series(one, ground, asked(ground, share), rate)
             cells.append(Cell(ground.name, share, column, one, rate, trials.series(series, range(config.seeds))))
     say(f"{ground.name}: {one.name}")
@@ -217,7 +224,7 @@ def rows_of(cells: Sequence[Cell]) -> list[ValueRow]:
 def run() -> int:
     """From the command line: an error of the user's is one line, and exit status 2."""
     try:
-        return main(tyro.cli(RecoveryBenchConfig, description=__doc__))
+        return main(tyro.cli(tyro.conf.OmitArgPrefixes[RecoveryBenchConfig], description=__doc__))
     except MonosemaError as error:
         print(f"benchmarks/recovery.py: {error}", file=sys.stderr)
         return 2

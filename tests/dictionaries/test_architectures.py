@@ -24,7 +24,7 @@ from monosema.dictionaries import (
 )
 from monosema.dictionaries.architecture import bias_for
 from monosema.dictionaries.batchtopk import BatchTopK
-from monosema.dictionaries.learner import Learner
+from monosema.dictionaries.learner import Learner, Length
 from monosema.dictionaries.scaling import Scaling
 from monosema.dictionaries.spec import parse_spec
 from monosema.dictionaries.table import architecture
@@ -274,9 +274,11 @@ def test_the_same_features_fire_at_the_start_whatever_the_first_scale(name, monk
     x = world.rows(B, "start")
     scaling = Scaling({SITE: 1.0}, {SITE: x.mean(0).tolist()})
     sparse = {"topk": ",k=3", "batchtopk": ",k=3", "matryoshka": ",k=3", "jumprelu": ",target=3"}.get(name, "")
-    learner = Learner(parse_spec(f"{name},n_features={N}{sparse}", (SITE,), (SITE,)), scaling, 0, "cpu")
+    learner = Learner(
+        parse_spec(f"{name},n_features={N}{sparse}", (SITE,), (SITE,)), scaling, 0, "cpu", Length(1000, 10)
+    )
     monkeypatch.setattr(rule, "first_scale", 1.0)
-    of_unit_rows = Learner(learner.spec, scaling, 0, "cpu")
+    of_unit_rows = Learner(learner.spec, scaling, 0, "cpu", Length(1000, 10))
     monkeypatch.undo()
     assert torch.allclose(of_unit_rows.weights.W_enc.norm(dim=1), torch.ones(N))
     mine, theirs = (each.rule.loss(each.weights, x, x, ALIVE).codes for each in (learner, of_unit_rows))

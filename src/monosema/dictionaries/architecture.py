@@ -34,10 +34,12 @@ class Moment:
 
     progress  fraction of the run that is done, in [0, 1]
     silent    rows since each feature last fired, before this batch
+    rows      that the whole run takes
     """
 
     progress: float
     silent: Int64[Tensor, "n_features"]
+    rows: int = 0
 
     def dead(self, codes: SparseCodes, after: int) -> Bool[Tensor, "n_features"]:
         """Features that have been silent for `after` rows, this batch included."""

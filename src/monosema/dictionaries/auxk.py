@@ -7,12 +7,22 @@
 The gradient reaches the dead features' encoder rows as well as their decoder rows.
 """
 
+import math
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from monosema.dictionaries.kernels import decode, pre_activations, select_topk
 from monosema.dictionaries.weights import Weights
+
+DEAD_SHARE, DEAD_INTERVALS = 1 / 64, 10
+
+
+def usual_silence(rows: int, interval: float) -> int:
+    """Rows of silence that make a feature dead in a run of `rows`: 1/64 of them, but no fewer than ten times
+    the `interval` between two firings of an average feature, n_features / L0."""
+    return max(round(DEAD_SHARE * rows), math.ceil(DEAD_INTERVALS * interval))
 
 
 def auxk_loss(

@@ -1,9 +1,10 @@
 """BatchTopK: over a batch the k x batch largest pre-activations fire (Bussmann, Leask & Nanda 2024).
 
-    training   f = the batch's k x batch largest of ReLU(W_enc (x - b_dec) + b_enc)
+    training   f = the batch's k x batch largest of ReLU(W_enc (x - b_dec) + b_enc); at first each row's k largest
     in use     f = pre where pre > threshold, the running mean of each batch's smallest active value
 
-Rows may use more or fewer than k features; the mean is k.
+Rows may use more or fewer than k features; the mean is k. A run begins as TopK's does: where rows compete, the
+features of weak rows are never chosen, and die before they are worth choosing. (Not in the paper; measured.)
 """
 
 from dataclasses import dataclass
@@ -13,16 +14,23 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import select_above, select_batch_topk
+from monosema.dictionaries.kernels import select_above, select_batch_topk, select_topk
 from monosema.dictionaries.topk import TopKConfig, selected_loss
 from monosema.dictionaries.weights import Weights
 
 
 @dataclass(frozen=True)
 class BatchTopKConfig(TopKConfig):
-    """As TopK's; k is the mean number of features per row."""
+    """As TopK's; k is the mean number of features per row. per_row: share of the run in which every row has k."""
+
+    per_row: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_range("per_row", self.per_row, 0, 1)
 
 
 @final
@@ -46,14 +54,18 @@ class BatchTopK(Architecture):
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
         x = weights.encoder_input(x)
-        codes = select_batch(weights, x, self.config.k)
+        codes = select_batch(weights, x, self.config, moment)
         terms = selected_loss(weights, x, y, codes, moment, self.config)
         return Terms(terms.loss, terms.parts, terms.codes, threshold_statistics(codes))
 
 
-def select_batch(weights: Weights, x: Float[Tensor, "batch d_in"], k: int) -> SparseCodes:
-    """The k x batch largest pre-activations of what the encoder multiplies."""
-    return select_batch_topk(x, weights.W_enc, weights.b_enc, k * len(x))
+def select_batch(
+    weights: Weights, x: Float[Tensor, "batch d_in"], config: BatchTopKConfig, moment: Moment
+) -> SparseCodes:
+    """The k x batch largest pre-activations of what the encoder multiplies; at first the k largest of each row."""
+    if moment.progress < config.per_row:
+        return select_topk(x, weights.W_enc, weights.b_enc, config.k)
+    return select_batch_topk(x, weights.W_enc, weights.b_enc, config.k * len(x))
 
 
 def threshold_statistics(codes: SparseCodes) -> dict[str, float]:

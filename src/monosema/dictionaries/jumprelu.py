@@ -2,13 +2,14 @@
 "Jumping ahead"), with a penalty that pulls L0 to a target.
 
     f = pre where pre > theta         pre = W_enc (x - b_dec) + b_enc
-    L = mse + penalty (L0 / target - 1)^2
+    L = mse + penalty (L0 / target - 1)^2 + auxk / 8
 
 Thresholds are trained through straight-through estimators of width `bandwidth`: near its threshold a
 feature's value has derivative -theta/bandwidth, and its firing -1/bandwidth, by theta. The threshold
 is kept directly (not its logarithm), in float32, and not below zero. The gradient of the firing goes
 to the threshold only, as in the paper; thresholds and widths are in units of activation at unit
-variance, where a centred row has a norm of about sqrt(d).
+variance, where a centred row has a norm of about sqrt(d). AuxK, as in TopK, is not in the paper: without it two
+features in five died on worlds whose features are known.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, bias_for, mse, warmed
+from monosema.dictionaries.auxk import auxk_loss, usual_silence
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above
@@ -29,7 +31,7 @@ from monosema.dictionaries.weights import Weights
 @dataclass(frozen=True)
 class JumpReLUConfig:
     """target: L0 to settle at. penalty rises from 0 over `warmup` of the run. first: L0 before
-    training, as a multiple of the target; it sets where all thresholds begin."""
+    training, as a multiple of the target; it sets where all thresholds begin. auxk, dead_after: as TopK's."""
 
     n_features: int = 4096
     target: float = 32.0
@@ -37,6 +39,8 @@ class JumpReLUConfig:
     warmup: float = 0.2
     first: float = 2.0
     bandwidth: float = 1.0
+    auxk: float = 1 / 8
+    dead_after: int | None = None
 
     def __post_init__(self) -> None:
         require_range("n_features", self.n_features, 1)
@@ -45,6 +49,13 @@ class JumpReLUConfig:
         require_range("warmup", self.warmup, 0, 1)
         require_range("first", self.first, 0, open_low=True)
         require_range("bandwidth", self.bandwidth, 0, open_low=True)
+        require_range("auxk", self.auxk, 0)
+        if self.dead_after is not None:
+            require_range("dead_after", self.dead_after, 1)
+
+    def silence(self, rows: int) -> int:
+        """The rows after which a feature is dead, in a run of `rows`."""
+        return self.dead_after or usual_silence(rows, self.n_features / self.target)
 
 
 @final
@@ -78,10 +89,13 @@ class JumpReLU(Architecture):
         values = _Jump.apply(pre, theta[places.indices], width)
         l0 = _Step.apply(pre, theta[places.indices], width).sum() / len(x)
         codes = places.with_values(values)
-        parts = {"mse": mse(weights, codes, y)[0], "l0": l0}
+        fired = codes.detached().where(values.detach() > 0)
+        squared, error = mse(weights, codes, y)
+        dead = moment.dead(fired, self.config.silence(moment.rows))
+        parts = {"mse": squared, "l0": l0, "auxk": auxk_loss(weights, x, error, dead)}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
-        loss = parts["mse"] + penalty * (l0 / self.config.target - 1).square()
-        return Terms(loss, parts, codes.detached().where(values.detach() > 0))
+        loss = parts["mse"] + penalty * (l0 / self.config.target - 1).square() + self.config.auxk * parts["auxk"]
+        return Terms(loss, parts, fired)
 
 
 class _Jump(torch.autograd.Function):

@@ -4,6 +4,7 @@ add: loss -> gradient        step: take off what is parallel to decoder rows -> 
 """
 
 import math
+from dataclasses import dataclass
 from typing import Any, final
 
 import torch
@@ -18,14 +19,22 @@ from monosema.dictionaries.dictionary import Dictionary
 from monosema.dictionaries.l1 import L1Config
 from monosema.dictionaries.optimiser import Adam
 from monosema.dictionaries.scaling import Scaling, folded
-from monosema.dictionaries.spec import DictionarySpec
+from monosema.dictionaries.spec import DictionarySpec, usual_lr
 from monosema.dictionaries.weights import Weights, initial
 
-STATISTIC_DECAY = 0.99
+STATISTIC_DECAY = 0.95
 """Statistics are averaged over about the last 1 / (1 - decay) steps, in float64."""
 
 HOPELESS_MSE = 1e4
 """Activations have variance 1: an error beyond this is a divergence, finite or not."""
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long the whole run is."""
+
+    rows: int
+    steps: int
 
 
 @final
@@ -33,8 +42,8 @@ class Learner:
     """A dictionary that learns from batches of scaled activations. It depends on its own spec and
     seed only: what trains beside it changes nothing."""
 
-    def __init__(self, spec: DictionarySpec, scaling: Scaling, seed: int, device: str) -> None:
-        self.spec, self.scaling, self.seed, self.device = spec, scaling, seed, device
+    def __init__(self, spec: DictionarySpec, scaling: Scaling, seed: int, device: str, length: Length) -> None:
+        self.spec, self.scaling, self.seed, self.device, self.length = spec, scaling, seed, device, length
         self.rule = spec.rule()
         self.factor_in = scaling.factor(spec.reads)
         self.factor_out = scaling.factor(spec.writes)
@@ -45,6 +54,7 @@ class Learner:
         self.stopped = ""
         self.added: list[tuple[Terms, float]] = []
         o = spec.optimiser
+        self.lr = usual_lr(self.weights.W_enc.shape[1], length.steps) if o.lr is None else o.lr
         self.adam = Adam(self.weights.named(), ("W_dec",), (o.beta1, o.beta2), o.state)
 
     def _initial_weights(self) -> Weights:
@@ -67,7 +77,7 @@ class Learner:
     ) -> None:
         """Add `share` of the gradient on these scaled rows to that of the step being made."""
         with timed("loss"):
-            terms = self.rule.loss(self.weights, x, y, Moment(progress, self.silent))
+            terms = self.rule.loss(self.weights, x, y, Moment(progress, self.silent, self.length.rows))
         with timed("backward"):
             (share * terms.loss).backward()
         self.added.append((terms, share))
@@ -83,7 +93,7 @@ class Learner:
                 self.stopped = f"loss {row['loss']:.3g}, gradient norm {norm:.3g}"
                 return row
             optimiser = self.spec.optimiser
-            row["lr"] = optimiser.lr_at(progress)
+            row["lr"] = self.lr * optimiser.at(progress)
             self.adam.step(row["lr"], min(1.0, optimiser.clip / norm) if norm > 0 else 1.0)
             self.adam.zero_grad()
             self.rule.project(self.weights)
@@ -120,7 +130,7 @@ class Learner:
             [len(self.scaling.means[site]) for site in sites] for sites in (spec.reads, spec.writes)
         )
         keep = torch.ones(weights.n_features, dtype=torch.bool, device=self.device)
-        details = {"optimiser": spec.to_json()["optimiser"], **metadata}
+        details = {"optimiser": spec.to_json()["optimiser"] | {"lr": self.lr}, **metadata}
         return Dictionary(
             spec.architecture,
             self.rule,

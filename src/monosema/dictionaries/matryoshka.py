@@ -1,7 +1,7 @@
 """Matryoshka: nested dictionaries, each of which must reconstruct alone (Bussmann et al. 2025).
 
     groups    the first m_1 features, the first m_2, ... all n_features
-    training  BatchTopK selects; y'_g = b_dec + sum over the features before m_g; L = mean_g mse(y'_g) + auxk
+    training  BatchTopK selects; y'_g = b_dec + sum over the features before m_g; L = mean_g mse(y'_g) + auxk / 8
     in use    as BatchTopK, by threshold
 
 Early features are pushed to be general, so that a specific one does not absorb them.
@@ -17,15 +17,20 @@ from torch import Tensor
 from monosema.core.config import require
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.auxk import auxk_loss
-from monosema.dictionaries.batchtopk import encode_above, select_batch, threshold_extra, threshold_statistics
+from monosema.dictionaries.batchtopk import (
+    BatchTopKConfig,
+    encode_above,
+    select_batch,
+    threshold_extra,
+    threshold_statistics,
+)
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import decode, pre_activations
-from monosema.dictionaries.topk import TopKConfig
 from monosema.dictionaries.weights import Weights
 
 
 @dataclass(frozen=True)
-class MatryoshkaConfig(TopKConfig):
+class MatryoshkaConfig(BatchTopKConfig):
     """As BatchTopK's; shares: the nested sizes as fractions of n_features, rising to 1."""
 
     shares: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
@@ -60,13 +65,14 @@ class Matryoshka(Architecture):
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
         x = weights.encoder_input(x)
-        places = select_batch(weights, x, self.config.k)
+        places = select_batch(weights, x, self.config, moment)
         values = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, places)
         codes = places.with_values(values)
         nested = self._nested(weights, codes, y)
         losses = [(part - y).square().mean() for part in nested]
         parts = {"mse": losses[-1], "nested": torch.stack(losses).mean()}
-        parts["auxk"] = auxk_loss(weights, x, (nested[-1] - y).detach(), moment.dead(codes, self.config.dead_after))
+        dead = moment.dead(codes, self.config.silence(moment.rows))
+        parts["auxk"] = auxk_loss(weights, x, (nested[-1] - y).detach(), dead)
         loss = parts["nested"] + self.config.auxk * parts["auxk"]
         return Terms(loss, parts, codes.detached(), threshold_statistics(places))
 

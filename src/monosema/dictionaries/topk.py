@@ -1,6 +1,6 @@
 """TopK: on every row the k largest pre-activations fire (Makhzani & Frey 2013; Gao et al. 2024).
 
-    f = TopK(ReLU(W_enc (x - b_dec) + b_enc))        L = mse + auxk / 32
+    f = TopK(ReLU(W_enc (x - b_dec) + b_enc))        L = mse + auxk / 8
 
 L0 is k by construction, unless fewer than k pre-activations are positive.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, mse
-from monosema.dictionaries.auxk import auxk_loss
+from monosema.dictionaries.auxk import auxk_loss, usual_silence
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_topk
 from monosema.dictionaries.weights import Weights
@@ -21,19 +21,24 @@ from monosema.dictionaries.weights import Weights
 
 @dataclass(frozen=True)
 class TopKConfig:
-    """k: features per row. auxk: weight of the loss for dead features. A feature is dead when it has
-    been silent for `dead_after` rows."""
+    """k: features per row. auxk: weight of the loss for dead features. A feature is dead when it has been silent
+    for `dead_after` rows; None is `usual_silence`."""
 
     n_features: int = 4096
     k: int = 32
-    auxk: float = 1 / 32
-    dead_after: int = 200_000
+    auxk: float = 1 / 8
+    dead_after: int | None = None
 
     def __post_init__(self) -> None:
         require_range("n_features", self.n_features, 1)
         require_range("k", self.k, 1, self.n_features)
         require_range("auxk", self.auxk, 0)
-        require_range("dead_after", self.dead_after, 1)
+        if self.dead_after is not None:
+            require_range("dead_after", self.dead_after, 1)
+
+    def silence(self, rows: int) -> int:
+        """The rows after which a feature is dead, in a run of `rows`."""
+        return self.dead_after or usual_silence(rows, self.n_features / self.k)
 
 
 @final
@@ -69,5 +74,5 @@ def selected_loss(
     codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
     parts = {}
     parts["mse"], error = mse(weights, codes, y)
-    parts["auxk"] = auxk_loss(weights, x, error, moment.dead(codes, config.dead_after))
+    parts["auxk"] = auxk_loss(weights, x, error, moment.dead(codes, config.silence(moment.rows)))
     return Terms(parts["mse"] + config.auxk * parts["auxk"], parts, codes.detached())

@@ -33,7 +33,7 @@ from monosema.dictionaries.feeding import feeding
 from monosema.dictionaries.folder import save
 from monosema.dictionaries.kernels import backend_name
 from monosema.dictionaries.l1 import L1Config
-from monosema.dictionaries.learner import Learner
+from monosema.dictionaries.learner import Learner, Length
 from monosema.dictionaries.scaling import ActivationBatch, Scaling, check_finite, measure, together
 from monosema.dictionaries.spec import DictionarySpec
 
@@ -157,7 +157,8 @@ class _Trainer:
         scaling = Scaling(**state["scaling"]) if state else self._measured()
         self.scaling = scaling
         self.factors = {site: scaling.factor([site]).to(config.device) for site in source.widths}
-        self.learners = [Learner(spec, scaling, config.seed, config.device) for spec in specs]
+        length = Length(config.rows, config.steps)
+        self.learners = [Learner(spec, scaling, config.seed, config.device, length) for spec in specs]
         if state:
             self._restore(state, tensors)
 

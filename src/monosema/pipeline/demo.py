@@ -59,12 +59,12 @@ BUDGETS: dict[Size, Budget] = {
 }
 
 DICTIONARIES = (
-    "l1_light=l1,penalty=0.5,lr=0.01,resample_rows=32768",
-    "l1_middle=l1,penalty=1,lr=0.01,resample_rows=32768",
-    "l1_heavy=l1,penalty=2,lr=0.01,resample_rows=32768",
-    "topk,k=12,lr=0.003,dead_after=100000",
-    "batchtopk,k=12,lr=0.003,dead_after=100000",
-    "jumprelu,target=12,lr=0.003",
+    "l1_light=l1,penalty=0.5,resample_rows=32768",
+    "l1_middle=l1,penalty=1,resample_rows=32768",
+    "l1_heavy=l1,penalty=2,resample_rows=32768",
+    "topk,k=12",
+    "batchtopk,k=12",
+    "jumprelu,target=12",
 )
 """What the demo trains, each with the budget's number of features."""
 
