@@ -320,7 +320,8 @@ def test_without_scripts_the_pages_are_there(browser, base: str):
         assert page.locator("h1").count() == 1, key
     page.goto(base + f"{IN}/features")
     page.fill("#search", "planted")
-    page.press("#search", "Enter")
+    with page.expect_navigation():
+        page.press("#search", "Enter")
     assert 0 < page.locator("tbody tr").count() < 50
     context.close()
 
