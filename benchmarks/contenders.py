@@ -104,9 +104,20 @@ def chosen(names: tuple[str, ...]) -> list[Contender]:
     return [contender for contender in TABLE if contender.name in wanted]
 
 
+USUAL_ROWS = 4_000_000
+"""Of a run as `TrainConfig` has it: a feature is dead after 1/64 of them."""
+
+FOR_TIMING = {
+    "l1": "resample_at=",
+    **dict.fromkeys(("topk", "batchtopk", "jumprelu", "matryoshka"), f"dead_after={USUAL_ROWS // 64}"),
+}
+
+
 def timed(contender: Contender) -> Contender:
-    """The same for timing: L1 without resampling, which a long run does four times, and a timed one as often."""
+    """The same as in a run of usual length: a share of a few timed steps would be no time to fire in. L1 without
+    resampling, which a long run does four times, and a timed one as often."""
     spec = contender.settings.get("spec", "")
-    if not spec.startswith("l1,"):
+    setting = FOR_TIMING.get(spec.partition(",")[0])
+    if setting is None:
         return contender
-    return replace(contender, settings={**contender.settings, "spec": f"{spec},resample_at="})
+    return replace(contender, settings={**contender.settings, "spec": f"{spec},{setting}"})

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.contenders import PEERS_VARIABLE, chosen
+from benchmarks.contenders import CONTENDERS, PEERS_VARIABLE, chosen, timed
 from benchmarks.tables import TrainingRow
 from benchmarks.train import BenchConfig, QualityConfig, RoundConfig, SizeConfig, main
 from monosema.core.errors import ConfigError
+from monosema.dictionaries import parse_spec
 
 SIZE = SizeConfig(n_features=(64,), d_in=16, k=4, batch=32, threads=1, held_out=64)
 ROUNDS = RoundConfig(rounds=1, steps=2, warmup=1)
@@ -66,3 +67,18 @@ def test_a_contender_that_nobody_knows_names_the_nearest():
 
 def test_a_row_has_the_fields_that_were_promised():
     assert {field.name for field in fields(TrainingRow)} == PROMISED
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [("topk", "dead_after=62500"), ("jumprelu", "dead_after=62500"), ("l1", "resample_at="), ("gated", None)],
+)
+def test_what_takes_a_share_of_the_run_is_timed_as_in_a_run_of_usual_length(name: str, setting: str | None):
+    given = CONTENDERS[name].settings["spec"]
+    spec = timed(CONTENDERS[name]).settings["spec"]
+    assert spec == (given if setting is None else f"{given},{setting}")
+    parse_spec(spec.replace("{k}", "32"), ("resid_post.0",), ("resid_post.0",))
+
+
+def test_the_others_are_timed_as_they_are():
+    assert timed(CONTENDERS["saelens_topk"]) == CONTENDERS["saelens_topk"]

@@ -26,9 +26,10 @@ def learner(text: str, length: Length) -> Learner:
 
 
 def test_the_usual_rate_falls_with_width_and_length_and_has_a_ceiling():
-    assert usual_lr(512, 200) == pytest.approx(2 / math.sqrt(512 * 200))
-    assert usual_lr(4 * 512, 200) == pytest.approx(usual_lr(512, 200) / 2)
-    assert usual_lr(512, 800) == pytest.approx(usual_lr(512, 200) / 2)
+    assert usual_lr(512, 1000) == pytest.approx(2 / math.sqrt(512 * 1000))
+    assert usual_lr(4 * 512, 1000) == pytest.approx(usual_lr(512, 1000) / 2)
+    assert usual_lr(512, 4000) == pytest.approx(usual_lr(512, 1000) / 2)
+    assert usual_lr(512, 10) == pytest.approx(0.1 / math.sqrt(512))
     assert usual_lr(16, 10) == 0.01
     assert usual_lr(2304, 100_000) == pytest.approx(1.3e-4, rel=0.02)
 

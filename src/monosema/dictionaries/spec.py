@@ -14,7 +14,7 @@ from monosema.core.errors import ConfigError, unknown
 from monosema.dictionaries.architecture import Architecture
 from monosema.dictionaries.table import architecture
 
-LR_SCALE, MOST_LR = 2.0, 0.01
+LR_SCALE, MOST_TURN, MOST_LR = 2.0, 0.1, 0.01
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class OptimiserConfig:
 
 
 def usual_lr(d_in: int, steps: int) -> float:
-    """2 / sqrt(d_in steps), at most .01: fitted on runs of 200 to 3,000 steps at widths of 128 and 512.
+    """2 / sqrt(d_in steps), at most .1 / sqrt(d_in) and .01: fitted on runs of 200 to 3,000 steps, widths 128 and 512.
 
     Adam moves every coordinate by about its rate, those of a unit row are of about 1 / sqrt(d_in), and a run of
     so many steps walks sqrt(steps) of them. At 100,000 steps and a width of 2,304 it is the rate of Gao et al. (2024).
     """
-    return min(MOST_LR, LR_SCALE / math.sqrt(d_in * steps))
+    return min(MOST_LR, min(MOST_TURN, LR_SCALE / math.sqrt(steps)) / math.sqrt(d_in))
 
 
 @dataclass(frozen=True)

@@ -77,12 +77,16 @@ def _embeddings(model: Model, module: torch.nn.Module) -> Iterator[torch.nn.Para
 def _redrawn(weight: Float[Tensor, "*shape"], draws: torch.Generator) -> Float[Tensor, "*shape"]:
     values = weight.float()
     z = torch.randn(weight.shape, generator=draws).to(weight.device)
-    # In float64, so that the float32 below does not depend on how many threads took the sums.
-    deviation, mean = (s.float() for s in torch.std_mean(values.double(), correction=0))
-    spread, centre = (s.float() for s in torch.std_mean(z.double(), correction=0))
+    (deviation, mean), (spread, centre) = _moments(values), _moments(z)
     if spread == 0:
         return values
     return (z - centre) * (deviation / spread) + mean
+
+
+def _moments(values: Float[Tensor, "*shape"]) -> tuple[float, float]:
+    """(deviation, mean), by numpy: it sums in one order, where torch's depends on the number of threads."""
+    numbers = values.detach().double().cpu().numpy()
+    return float(numbers.std()), float(numbers.mean())
 
 
 def _permuted(weight: Float[Tensor, "*shape"], draws: torch.Generator) -> Float[Tensor, "*shape"]:
