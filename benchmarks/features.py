@@ -18,9 +18,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs as it is, from any folder
 
-import tyro
 
 from benchmarks.building import BuildSizeConfig, build_rows
+from benchmarks.command import run
 from benchmarks.contenders import OURS, Contender
 from benchmarks.processes import Worker, WorkerError
 from benchmarks.race import BUSY, installed, say
@@ -28,7 +28,6 @@ from benchmarks.rounds import ratios, summary
 from benchmarks.subject import MadeOfConfig, prepare
 from benchmarks.tables import ValueRow, machine, number, table, versions, write_rows
 from benchmarks.workers.showing import ShowTask
-from monosema.core.errors import MonosemaError
 from monosema.pipeline.demo import EMBEDDED_LM
 
 NOTHING_BY_ABLATION = {"n_top": 0, "n_calibration": 0, "n_effects": 0}
@@ -171,14 +170,5 @@ def rows_of(shown: dict[str, Shown]) -> list[ValueRow]:
     return rows
 
 
-def run() -> int:
-    """From the command line: an error of the user's is one line, and exit status 2."""
-    try:
-        return main(tyro.cli(FeaturesBenchConfig, description=__doc__))
-    except MonosemaError as error:
-        print(f"benchmarks/features.py: {error}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(main, FeaturesBenchConfig, __file__, __doc__))

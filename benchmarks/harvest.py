@@ -25,14 +25,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs a
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-import tyro
 from torch import Tensor
 from transformers import AutoModel, AutoModelForCausalLM, GPT2Config
 
+from benchmarks.command import run
 from benchmarks.rounds import ratios, summary
 from benchmarks.tables import ValueRow, machine, number, table, write_rows
 from monosema.activations import HarvestConfig, harvest
-from monosema.core.errors import MonosemaError
 from monosema.core.seeding import generator
 from monosema.models import Model, load, wrap
 from monosema.pipeline.demo import EMBEDDED_LM, EMBEDDED_SITE
@@ -157,14 +156,5 @@ def clocked(work: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def run() -> int:
-    """From the command line: an error of the user's is one line, and exit status 2."""
-    try:
-        return main(tyro.cli(HarvestBenchConfig, description=__doc__))
-    except MonosemaError as error:
-        print(f"benchmarks/harvest.py: {error}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(main, HarvestBenchConfig, __file__, __doc__))

@@ -23,8 +23,8 @@ from urllib.parse import quote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs as it is, from any folder
 
-import tyro
 
+from benchmarks.command import run
 from benchmarks.contenders import ROOT
 from benchmarks.race import say
 from benchmarks.tables import ValueRow, machine, number, table, write_rows
@@ -157,14 +157,5 @@ def measured(
     return [ValueRow(f"{name}{kind}/{what}", value, "ms", None) for what, value in values.items()]
 
 
-def run() -> int:
-    """From the command line: an error of the user's is one line, and exit status 2."""
-    try:
-        return main(tyro.cli(PagesConfig, description=__doc__))
-    except MonosemaError as error:
-        print(f"benchmarks/pages.py: {error}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(main, PagesConfig, __file__, __doc__))

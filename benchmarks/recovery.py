@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs a
 
 import tyro
 
+from benchmarks.command import run
 from benchmarks.contenders import OURS, Contender
 from benchmarks.grounds import Ground, worlds
 from benchmarks.judged import Judged, judged
@@ -32,7 +33,7 @@ from benchmarks.tables import ValueRow, machine, number, table, versions, write_
 from benchmarks.trials import Answer, Book, Lanes, Series, Trials
 from benchmarks.workers.feed import Task
 from monosema.core.config import require
-from monosema.core.errors import MonosemaError, unknown
+from monosema.core.errors import unknown
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 DEFAULT, TUNED = "default", "tuned"
@@ -221,14 +222,5 @@ def rows_of(cells: Sequence[Cell]) -> list[ValueRow]:
     return rows
 
 
-def run() -> int:
-    """From the command line: an error of the user's is one line, and exit status 2."""
-    try:
-        return main(tyro.cli(tyro.conf.OmitArgPrefixes[RecoveryBenchConfig], description=__doc__))
-    except MonosemaError as error:
-        print(f"benchmarks/recovery.py: {error}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(main, tyro.conf.OmitArgPrefixes[RecoveryBenchConfig], __file__, __doc__))

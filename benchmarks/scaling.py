@@ -16,15 +16,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs as it is, from any folder
 
-import tyro
 
 from benchmarks.activations import Files, prepare
+from benchmarks.command import run
 from benchmarks.contenders import DENSE, Contender, chosen, timed
 from benchmarks.plot import Panel, svg
 from benchmarks.race import Race, Record, installed, say
 from benchmarks.rounds import ratios, summary
 from benchmarks.tables import TrainingRow, machine, number, table, versions, write_rows
-from monosema.core.errors import MonosemaError
 
 CONTENDERS = (
     "floor_f32",
@@ -189,14 +188,5 @@ def markdown(rows: Sequence[TrainingRow], left_out: Sequence[str], contenders: S
     return f"{machine()}\n\n{versions(contenders)}\n\n{told}" + (f"\nLeft out:\n\n{missing}" if missing else "")
 
 
-def run() -> int:
-    """From the command line: an error of the user's is one line, and exit status 2."""
-    try:
-        return main(tyro.cli(ScalingConfig, description=__doc__))
-    except MonosemaError as error:
-        print(f"benchmarks/scaling.py: {error}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(main, ScalingConfig, __file__, __doc__))

@@ -22,12 +22,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs a
 import tyro
 
 from benchmarks.activations import Files, prepare, prepare_from
+from benchmarks.command import run
 from benchmarks.contenders import DENSE, Contender, chosen, timed
 from benchmarks.race import Race, installed, say
 from benchmarks.rounds import Summary, ratios, summary
 from benchmarks.tables import TrainingRow, machine, number, table, versions, write_rows
 from monosema.core.config import require
-from monosema.core.errors import MonosemaError
 
 
 @dataclass(frozen=True)
@@ -241,14 +241,5 @@ def spread(value: Summary | None) -> str:
     return f"{number(value.median)} ({number(value.low)} to {number(value.high)})"
 
 
-def run() -> int:
-    """From the command line: an error of the user's is one line, and exit status 2."""
-    try:
-        return main(tyro.cli(tyro.conf.OmitArgPrefixes[BenchConfig], description=__doc__))
-    except MonosemaError as error:
-        print(f"benchmarks/train.py: {error}", file=sys.stderr)
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run(main, tyro.conf.OmitArgPrefixes[BenchConfig], __file__, __doc__))

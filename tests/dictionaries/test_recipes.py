@@ -7,7 +7,7 @@ import torch
 
 from monosema.dictionaries import parse_spec
 from monosema.dictionaries.architecture import Moment
-from monosema.dictionaries.auxk import usual_silence
+from monosema.dictionaries.auxk import silence
 from monosema.dictionaries.batchtopk import BatchTopKConfig, select_batch
 from monosema.dictionaries.jumprelu import JumpReLUConfig
 from monosema.dictionaries.learner import Learner, Length
@@ -49,7 +49,8 @@ def test_a_run_takes_the_usual_rate_unless_it_is_told_another_and_says_which():
 def test_a_feature_is_dead_after_a_share_of_the_run_but_not_before_ten_intervals(
     rows: int, interval: float, expected: int
 ):
-    assert usual_silence(rows, interval) == expected
+    assert silence(None, rows, interval) == expected
+    assert silence(7, rows, interval) == 7
 
 
 def test_every_recipe_with_auxk_knows_its_own_interval():

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from monosema.models import Model, randomised, wrap
+from monosema.models import Model, load, randomised, wrap
 from monosema.models.controls import _redrawn
+from monosema.pipeline.demo import EMBEDDED_LM
 
 
 def weights(model: Model) -> dict[str, torch.Tensor]:
@@ -75,6 +76,15 @@ def test_a_tensor_that_is_one_throughout_stays_so(build):
     module = build("gpt2")
     module.transformer.ln_f.weight.data.fill_(1.0)
     assert bool((weights(randomised(wrap(module, "tiny")))["transformer.ln_f.weight"] == 1).all())
+
+
+def test_the_control_of_the_model_that_comes_with_the_package_is_the_same_for_any_number_of_threads():
+    model, before, drawn = load(EMBEDDED_LM), torch.get_num_threads(), set()
+    for n in (1, 2):  # one of its tensors has a mean that lies on a tie of float32
+        torch.set_num_threads(n)
+        drawn.add(randomised(model).fingerprint)
+    torch.set_num_threads(before)
+    assert len(drawn) == 1
 
 
 def test_the_control_does_not_depend_on_the_number_of_threads():

@@ -13,16 +13,24 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from monosema.core.config import require_range
 from monosema.dictionaries.kernels import decode, pre_activations, select_topk
 from monosema.dictionaries.weights import Weights
 
 DEAD_SHARE, DEAD_INTERVALS = 1 / 64, 10
 
 
-def usual_silence(rows: int, interval: float) -> int:
-    """Rows of silence that make a feature dead in a run of `rows`: 1/64 of them, but no fewer than ten times
-    the `interval` between two firings of an average feature, n_features / L0."""
-    return max(round(DEAD_SHARE * rows), math.ceil(DEAD_INTERVALS * interval))
+def require_auxk(auxk: float, dead_after: int | None) -> None:
+    """Raise ConfigError for a weight of the loss, or rows of silence, that cannot work."""
+    require_range("auxk", auxk, 0)
+    if dead_after is not None:
+        require_range("dead_after", dead_after, 1)
+
+
+def silence(dead_after: int | None, rows: int, interval: float) -> int:
+    """Rows of silence that make a feature dead in a run of `rows`: `dead_after`, or where that is None 1/64 of
+    them, but no fewer than ten times the `interval` between two firings of an average feature, n_features / L0."""
+    return dead_after or max(round(DEAD_SHARE * rows), math.ceil(DEAD_INTERVALS * interval))
 
 
 def auxk_loss(

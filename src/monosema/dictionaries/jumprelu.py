@@ -21,7 +21,7 @@ from torch import Tensor
 
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, bias_for, mse, warmed
-from monosema.dictionaries.auxk import auxk_loss, usual_silence
+from monosema.dictionaries.auxk import auxk_loss, require_auxk, silence
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_above
@@ -49,13 +49,11 @@ class JumpReLUConfig:
         require_range("warmup", self.warmup, 0, 1)
         require_range("first", self.first, 0, open_low=True)
         require_range("bandwidth", self.bandwidth, 0, open_low=True)
-        require_range("auxk", self.auxk, 0)
-        if self.dead_after is not None:
-            require_range("dead_after", self.dead_after, 1)
+        require_auxk(self.auxk, self.dead_after)
 
     def silence(self, rows: int) -> int:
         """The rows after which a feature is dead, in a run of `rows`."""
-        return self.dead_after or usual_silence(rows, self.n_features / self.target)
+        return silence(self.dead_after, rows, self.n_features / self.target)
 
 
 @final

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, mse
-from monosema.dictionaries.auxk import auxk_loss, usual_silence
+from monosema.dictionaries.auxk import auxk_loss, require_auxk, silence
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import pre_activations, select_topk
 from monosema.dictionaries.weights import Weights
@@ -22,7 +22,7 @@ from monosema.dictionaries.weights import Weights
 @dataclass(frozen=True)
 class TopKConfig:
     """k: features per row. auxk: weight of the loss for dead features. A feature is dead when it has been silent
-    for `dead_after` rows; None is `usual_silence`."""
+    for `dead_after` rows; None is `auxk.silence`."""
 
     n_features: int = 4096
     k: int = 32
@@ -32,13 +32,11 @@ class TopKConfig:
     def __post_init__(self) -> None:
         require_range("n_features", self.n_features, 1)
         require_range("k", self.k, 1, self.n_features)
-        require_range("auxk", self.auxk, 0)
-        if self.dead_after is not None:
-            require_range("dead_after", self.dead_after, 1)
+        require_auxk(self.auxk, self.dead_after)
 
     def silence(self, rows: int) -> int:
         """The rows after which a feature is dead, in a run of `rows`."""
-        return self.dead_after or usual_silence(rows, self.n_features / self.k)
+        return silence(self.dead_after, rows, self.n_features / self.k)
 
 
 @final
