@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from monosema.core.seeding import derive
+from monosema.corpus.views import Tokens
 from monosema.features.mixing import mixed
-from monosema.features.reading import Part, Tokenizer, Tokens
+from monosema.features.reading import Part, Tokenizer
 from monosema.features.reservoirs import Kept, Reservoir
 from monosema.features.rows import Context, SampleConfig
 

@@ -8,13 +8,14 @@ A row is a usable position (no BOS, no padding) of a block; rows are in the orde
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 
 from monosema.core.errors import DataError, MismatchError
+from monosema.corpus.views import Tokens
 from monosema.dictionaries.codes import SparseCodes
 
 KEPT_BYTES = 256 * 1024**2
@@ -54,23 +55,6 @@ class Model(Protocol):
 
     def run(self, tokens: Tensor, read: Sequence[str]) -> dict[str, Tensor]: ...
     def logit_weights(self) -> Tensor: ...
-
-
-@runtime_checkable
-class Tokens(Protocol):
-    """What is asked of a corpus; `monosema.corpus.Tokens` is one."""
-
-    @property
-    def context(self) -> int: ...
-    @property
-    def n_blocks(self) -> int: ...
-    @property
-    def d_vocab(self) -> int: ...
-    @property
-    def fingerprint(self) -> str: ...
-
-    def blocks(self, start: int, stop: int) -> Any: ...
-    def document_name(self, i: int) -> str: ...
 
 
 @runtime_checkable

@@ -16,12 +16,13 @@ from torch.nn.functional import pad
 
 from monosema.core.errors import DataError
 from monosema.core.progress import progress
+from monosema.corpus.views import Tokens
 from monosema.dictionaries.codes import SparseCodes
 from monosema.features.contexts import Contexts, Windows, rounded
 from monosema.features.detectors import TokenCounts
 from monosema.features.foretelling import Foretelling
 from monosema.features.logits import logit_effects, why_undefined
-from monosema.features.reading import Dictionary, Model, Part, Reader, Tokenizer, Tokens, chosen_blocks, columns
+from monosema.features.reading import Dictionary, Model, Part, Reader, Tokenizer, chosen_blocks, columns
 from monosema.features.rows import FeatureRow, FeatureSample, LogitEffect, LogitEffects, SampleConfig, ScoredFeature
 from monosema.features.selection import Firings, draw
 

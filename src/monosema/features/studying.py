@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from monosema.features.reading import Dictionary, Model, Tokenizer, Tokens
+from monosema.corpus.views import Tokens
+from monosema.features.reading import Dictionary, Model, Tokenizer
 from monosema.features.rows import FeatureStudy, SampleConfig, StudiedDictionary
 from monosema.features.sampling import sample_many
 from monosema.features.summary import foresight, readability

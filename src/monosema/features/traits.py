@@ -20,6 +20,7 @@ from torch import Tensor
 from monosema.core.config import require_range
 from monosema.core.progress import progress
 from monosema.core.seeding import derive, generator
+from monosema.corpus.views import Tokens
 from monosema.dictionaries import Dictionary, Weights
 from monosema.features.effects.measures import total
 from monosema.features.effects.random_directions import random_like
@@ -27,7 +28,7 @@ from monosema.features.effects.subjects import Model, counted_tokens, why_no_los
 from monosema.features.floors import HELD_OUT, Firing, Grammar
 from monosema.features.foretelling import Foretelling
 from monosema.features.logits import logit_effects, why_undefined
-from monosema.features.reading import Part, Reader, Tokens, chosen_blocks, columns
+from monosema.features.reading import Part, Reader, chosen_blocks, columns
 from monosema.features.tables.describing import grammar_of
 from monosema.features.tables.text import TableText
 

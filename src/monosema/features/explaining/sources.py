@@ -70,7 +70,7 @@ class ModelSource:
         wanted = torch.zeros(dictionary.n_features, dtype=torch.bool)
         wanted[torch.tensor(features, dtype=torch.long)] = True
         found: list[tuple[Tensor, Tensor, Tensor]] = []
-        reader = Reader(model, _AsTokens(text), dictionary.reads, list(range(text.n_blocks)), 4096)
+        reader = Reader(model, text, dictionary.reads, list(range(text.n_blocks)), 4096)
         with progress("explanations: activations of the control", text.n_blocks, "block") as bar:
             for part in reader.parts(bar.advance):
                 codes = part.codes(dictionary)
@@ -82,35 +82,6 @@ class ModelSource:
 
     def acts(self, features: Sequence[int]) -> list[Acts]:
         return _separate(self.feature, self.pos, self.act, features)
-
-
-@dataclass(frozen=True)
-class _AsTokens:
-    """The text of a table as a corpus."""
-
-    text: TableText
-
-    @property
-    def context(self) -> int:
-        return self.text.context
-
-    @property
-    def n_blocks(self) -> int:
-        return self.text.n_blocks
-
-    @property
-    def d_vocab(self) -> int:
-        return self.text.d_vocab
-
-    @property
-    def fingerprint(self) -> str:
-        return self.text.fingerprint
-
-    def blocks(self, start: int, stop: int) -> object:
-        return self.text.blocks(start, stop)
-
-    def document_name(self, i: int) -> str:
-        return self.text.names[i]
 
 
 def in_random_order(features: Path, seed: int, database: Database) -> list[int]:

@@ -18,9 +18,10 @@ from monosema.core.errors import ConfigError, MismatchError
 from monosema.core.memory import keep_freed_memory
 from monosema.core.precision import float32_products
 from monosema.core.progress import progress
+from monosema.corpus.views import Tokens
 from monosema.dictionaries import Dictionary
 from monosema.features.effects.subjects import Model, why_no_direct_effect, why_no_loss_effect
-from monosema.features.reading import Tokenizer, Tokens
+from monosema.features.reading import Tokenizer
 from monosema.features.studying import SKIPPED, Control
 from monosema.features.tables import describing, finishing
 from monosema.features.tables.choosing import RULE, Chosen, choose

@@ -19,15 +19,16 @@ from torch import Tensor
 from monosema.core.errors import DataError
 from monosema.core.runs import replacing
 from monosema.corpus.blocks import TokenBlocks
+from monosema.corpus.views import Tokens
 from monosema.features.effects.subjects import counted_tokens
-from monosema.features.reading import Tokenizer, Tokens, chosen_blocks
+from monosema.features.reading import Tokenizer, chosen_blocks
 from monosema.features.stretches import stretches
 from monosema.features.tables.database import Database, lists, rows_of
 
 
 @dataclass(frozen=True)
 class TableText:
-    """Every block of the table, in memory: 25 bytes a token.
+    """Every block of the table, in memory: 25 bytes a token; it reads as the corpus itself does.
 
     documents   the table's own numbers, in order of appearance; -1 at padding
     names       of the documents
@@ -76,6 +77,9 @@ class TableText:
     def blocks(self, start: int, stop: int) -> TokenBlocks:
         """Some of the blocks."""
         return TokenBlocks(self.tokens[start:stop], self.documents[start:stop], self.usable[start:stop])
+
+    def document_name(self, i: int) -> str:
+        return self.names[i]
 
     def taken(self, numbers: Int64[Tensor, "batch"]) -> TokenBlocks:
         """The blocks of these numbers."""
