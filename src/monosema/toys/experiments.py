@@ -1,0 +1,28 @@
+"""The table of experiments. To add one: a frozen config in a file without torch, a function, a line here."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from monosema.toys.exhibits import Exhibit
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """`config` is the frozen dataclass of its settings, `function` where it runs ('package.module:name'),
+    `about` a line of help."""
+
+    config: type
+    function: str
+    about: str
+
+
+EXPERIMENTS: dict[str, Experiment] = {}
+"""Every experiment, by the name that `monosema toy NAME` takes."""
+
+
+def run_experiment(config: Any) -> Exhibit:
+    """The exhibit of the experiment that `config` is the settings of."""
+    experiment = next(found for found in EXPERIMENTS.values() if type(config) is found.config)
+    module, _, name = experiment.function.partition(":")
+    return getattr(import_module(module), name)(config)
