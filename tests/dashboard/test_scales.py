@@ -35,6 +35,11 @@ def test_logarithmic_ticks_are_round(low: float, high: float, texts: list[str]):
     assert [tick.text for tick in Scale(low, high, 0, 100, logarithmic=True).ticks()] == texts
 
 
+def test_many_decades_are_thinned():
+    ticks = Scale(1e-12, 1, 0, 480, logarithmic=True).ticks()
+    assert [tick.text for tick in ticks] == ["1e-12", "1e-10", "1e-08", "1e-06", "0.0001", "0.01", "1"]
+
+
 def test_a_narrow_range_still_gets_three_ticks():
     assert len(Scale(30.1, 30.9, 0, 100, logarithmic=True).ticks()) == 3
 

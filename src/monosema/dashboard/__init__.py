@@ -5,6 +5,7 @@
     report       ReportData -> one HTML file: no requests, no CDN, the same bytes for the same data
     write_report the same, to a file
     write_check  the page of a check, to a file
+    write_exhibit   the page of an experiment on toy models, to a file
     card         a dictionary, a scorecard, a feature or a table of them, for a notebook
 
 Names are resolved when first used, so that naming this package costs nothing.
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from monosema.dashboard.check_page import write_check as write_check
     from monosema.dashboard.data import ReportData as ReportData
     from monosema.dashboard.data import read_run as read_run
+    from monosema.dashboard.exhibit_page import write_exhibit as write_exhibit
     from monosema.dashboard.page import report as report
     from monosema.dashboard.page import write_report as write_report
 
@@ -27,10 +29,11 @@ _HOMES = {
     "read_run": "data",
     "report": "page",
     "write_check": "check_page",
+    "write_exhibit": "exhibit_page",
     "write_report": "page",
 }
 
-__all__ = ["ReportData", "card", "read_run", "report", "write_check", "write_report"]
+__all__ = ["ReportData", "card", "read_run", "report", "write_check", "write_exhibit", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

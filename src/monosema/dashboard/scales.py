@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from monosema.dashboard.numbers import fixed, short
 
+MOST_DECADES = 8
+"""Ticks on a logarithmic axis of many decades; with more, decades are skipped."""
+
 Number = int | float
 """A quantity or a place: whole or not."""
 
@@ -72,5 +75,5 @@ def _log_values(low: Number, high: Number) -> list[tuple[Number, str]]:
     for multiples in ((1,), (1, 3), (1, 2, 5), (1, 2, 3, 4, 5, 6, 7, 8, 9)):
         values = [m * 10.0**d for d in decades for m in multiples if low <= m * 10.0**d <= high]
         if len(values) >= 3:
-            return [(value, f"{value:,g}") for value in values]
+            return [(value, f"{value:,g}") for value in values[:: math.ceil(len(values) / MOST_DECADES)]]
     return [(value, short(float(value))) for value in (low, math.sqrt(low * high), high)]
