@@ -35,7 +35,7 @@ from benchmarks.workers.feed import Task
 from monosema.core.config import require
 from monosema.core.errors import unknown
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 DEFAULT, TUNED = "default", "tuned"
 MEASURES = ("mcc", "recovered", "f1", "absorption", "dead")
 

@@ -21,12 +21,14 @@ from monosema.dictionaries.kernels import select_above, select_batch_topk, selec
 from monosema.dictionaries.topk import TopKConfig, selected_loss
 from monosema.dictionaries.weights import Weights
 
+THRESHOLD, ROW_THRESHOLD = "threshold", "row_threshold"
+
 
 @dataclass(frozen=True)
 class BatchTopKConfig(TopKConfig):
     """As TopK's; k is the mean number of features per row. per_row: share of the run in which every row has k."""
 
-    per_row: float = 0.5
+    per_row: float = 0.8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,26 +58,34 @@ class BatchTopK(Architecture):
         x = weights.encoder_input(x)
         codes = select_batch(weights, x, self.config, moment)
         terms = selected_loss(weights, x, y, codes, moment, self.config)
-        return Terms(terms.loss, terms.parts, terms.codes, threshold_statistics(codes))
+        return Terms(terms.loss, terms.parts, terms.codes, threshold_statistics(codes, self.config, moment))
 
 
 def select_batch(
     weights: Weights, x: Float[Tensor, "batch d_in"], config: BatchTopKConfig, moment: Moment
 ) -> SparseCodes:
     """The k x batch largest pre-activations of what the encoder multiplies; at first the k largest of each row."""
-    if moment.progress < config.per_row:
+    if by_row(config, moment):
         return select_topk(x, weights.W_enc, weights.b_enc, config.k)
     return select_batch_topk(x, weights.W_enc, weights.b_enc, config.k * len(x))
 
 
-def threshold_statistics(codes: SparseCodes) -> dict[str, float]:
-    """The smallest active value of the batch, to be averaged; nothing when nothing fires."""
-    return {"threshold": float(codes.values.min())} if len(codes.values) else {}
+def by_row(config: BatchTopKConfig, moment: Moment) -> bool:
+    """Whether the run is still in its first part, in which every row has k features."""
+    return moment.progress < config.per_row
+
+
+def threshold_statistics(codes: SparseCodes, config: BatchTopKConfig, moment: Moment) -> dict[str, float]:
+    """The smallest active value of the batch, to be averaged; nothing when nothing fires. What a row's k-th largest
+    was says little of it: it has a name of its own."""
+    name = ROW_THRESHOLD if by_row(config, moment) else THRESHOLD
+    return {name: float(codes.values.min())} if len(codes.values) else {}
 
 
 def threshold_extra(statistics: dict[str, float], n_features: int) -> dict[str, Tensor]:
-    """One threshold for every feature, as JumpReLU stores it."""
-    return {"threshold": torch.full((n_features,), statistics.get("threshold", 0.0))}
+    """One threshold for every feature, as JumpReLU stores it; from rows where no batch was selected as a whole."""
+    threshold = statistics.get(THRESHOLD, statistics.get(ROW_THRESHOLD, 0.0))
+    return {"threshold": torch.full((n_features,), threshold)}
 
 
 def encode_above(weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:

@@ -8,8 +8,11 @@ Thresholds are trained through straight-through estimators of width `bandwidth`:
 feature's value has derivative -theta/bandwidth, and its firing -1/bandwidth, by theta. The threshold
 is kept directly (not its logarithm), in float32, and not below zero. The gradient of the firing goes
 to the threshold only, as in the paper; thresholds and widths are in units of activation at unit
-variance, where a centred row has a norm of about sqrt(d). AuxK, as in TopK, is not in the paper: without it two
-features in five died on worlds whose features are known.
+variance, where a centred row has a norm of about sqrt(d).
+
+Two things are not in the paper. AuxK, as in TopK: without it two features in five died on worlds whose features are
+known. And a run begins as TopK's does, as BatchTopK's here: every row has its `target` largest, while the penalty
+already pulls the thresholds to where L0 would be the target.
 """
 
 from dataclasses import dataclass
@@ -24,23 +27,25 @@ from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.auxk import auxk_loss, require_auxk, silence
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import pre_activations, select_above
+from monosema.dictionaries.kernels import pre_activations, select_above, select_topk
 from monosema.dictionaries.weights import Weights
 
 
 @dataclass(frozen=True)
 class JumpReLUConfig:
     """target: L0 to settle at. penalty rises from 0 over `warmup` of the run. first: L0 before
-    training, as a multiple of the target; it sets where all thresholds begin. auxk, dead_after: as TopK's."""
+    training, as a multiple of the target; it sets where all thresholds begin. auxk, dead_after: as TopK's.
+    per_row: share of the run in which every row has `target` features."""
 
     n_features: int = 4096
     target: float = 32.0
-    penalty: float = 1.0
+    penalty: float = 4.0
     warmup: float = 0.2
     first: float = 2.0
     bandwidth: float = 1.0
     auxk: float = 1 / 8
     dead_after: int | None = None
+    per_row: float = 0.8
 
     def __post_init__(self) -> None:
         require_range("n_features", self.n_features, 1)
@@ -50,6 +55,7 @@ class JumpReLUConfig:
         require_range("first", self.first, 0, open_low=True)
         require_range("bandwidth", self.bandwidth, 0, open_low=True)
         require_auxk(self.auxk, self.dead_after)
+        require_range("per_row", self.per_row, 0, 1)
 
     def silence(self, rows: int) -> int:
         """The rows after which a feature is dead, in a run of `rows`."""
@@ -81,19 +87,31 @@ class JumpReLU(Architecture):
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
         x = weights.encoder_input(x)
-        theta, width = weights.extra["threshold"], self.config.bandwidth
-        places = select_above(x, weights.W_enc, weights.b_enc, (theta - width / 2).detach())
-        pre = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, places)
-        values = _Jump.apply(pre, theta[places.indices], width)
-        l0 = _Step.apply(pre, theta[places.indices], width).sum() / len(x)
-        codes = places.with_values(values)
-        fired = codes.detached().where(values.detach() > 0)
+        codes, l0 = self._coded(weights, x, by_row=moment.progress < self.config.per_row)
+        fired = codes.detached()
+        fired = fired.where(fired.values > 0)
         squared, error = mse(weights, codes, y)
         dead = moment.dead(fired, self.config.silence(moment.rows))
         parts = {"mse": squared, "l0": l0, "auxk": auxk_loss(weights, x, error, dead)}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)
         loss = parts["mse"] + penalty * (l0 / self.config.target - 1).square() + self.config.auxk * parts["auxk"]
         return Terms(loss, parts, fired)
+
+    def _coded(
+        self, weights: Weights, x: Float[Tensor, "batch d_in"], *, by_row: bool
+    ) -> tuple[SparseCodes, Float[Tensor, ""]]:
+        """The codes, and L0 above the thresholds; by row, the thresholds choose nothing yet and only L0 moves them.
+        x: what the encoder multiplies."""
+        theta, width = weights.extra["threshold"], self.config.bandwidth
+        near = select_above(x, weights.W_enc, weights.b_enc, (theta - width / 2).detach())
+        near_theta = theta[near.indices]
+        if by_row:
+            codes = select_topk(x, weights.W_enc, weights.b_enc, max(1, round(self.config.target)))
+            codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
+            return codes, _Step.apply(near.values, near_theta, width).sum() / len(x)
+        pre = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, near)
+        codes = near.with_values(_Jump.apply(pre, near_theta, width))
+        return codes, _Step.apply(pre, near_theta, width).sum() / len(x)
 
 
 class _Jump(torch.autograd.Function):

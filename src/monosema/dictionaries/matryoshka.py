@@ -74,7 +74,7 @@ class Matryoshka(Architecture):
         dead = moment.dead(codes, self.config.silence(moment.rows))
         parts["auxk"] = auxk_loss(weights, x, (nested[-1] - y).detach(), dead)
         loss = parts["nested"] + self.config.auxk * parts["auxk"]
-        return Terms(loss, parts, codes.detached(), threshold_statistics(places))
+        return Terms(loss, parts, codes.detached(), threshold_statistics(places, self.config, moment))
 
     def _nested(self, weights: Weights, codes: SparseCodes, y: Tensor) -> list[Tensor]:
         """The reconstructions of the nested dictionaries, smallest first, each adding to the last."""
