@@ -54,7 +54,7 @@ def test_dropped_features_are_named_and_take_no_part():
 def test_what_is_no_polytope_has_no_name():
     bent = torch.tensor([[1.0, 0.6, 0.0], [0.0, 0.8, 1.0]])
     assert geometry(bent).name == UNNAMED
-    assert geometry(antiprism(0.4).T).name == UNNAMED
+    assert geometry(antiprism(0.2).T).name == UNNAMED
     assert geometry(torch.zeros(2, 3)).name == "nothing"
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from monosema.toys.capacity import dimensionality, represented
-from monosema.toys.polytopes import SHAPES, composed
+from monosema.toys.polytopes import SHAPES, composed, variants
 
 EDGE = 0.15
 TOLERANCE = 0.06
@@ -79,8 +79,8 @@ def name_of(W: Float[Tensor, "m n"], tolerance: float = TOLERANCE) -> str:
     own = _sorted_rows(cosines(W))
     for name, vertices in SHAPES.items():
         if len(vertices) == W.shape[1]:
-            known = _sorted_rows(vertices @ vertices.T)
-            if float(_farthest(own, known)) <= tolerance:
+            known = [_sorted_rows(shape @ shape.T) for shape in variants(name)]
+            if min(float(_farthest(own, gram)) for gram in known) <= tolerance:
                 return name
     return UNNAMED
 

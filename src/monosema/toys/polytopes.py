@@ -50,6 +50,15 @@ def _named() -> dict[str, Tensor]:
 SHAPES: dict[str, Float64[Tensor, "n m"]] = _named()
 """Vertices by name; none is an orthogonal sum of others."""
 
+HEIGHTS = tuple(0.4 + 0.02 * i for i in range(16))
+"""Of antiprisms that have the name too: what is best to learn is flatter than the tight frame."""
+
+
+def variants(name: str) -> tuple[Float64[Tensor, "n m"], ...]:
+    """All shapes of this name."""
+    return tuple(map(antiprism, HEIGHTS)) if name == "square antiprism" else (SHAPES[name],)
+
+
 COMPOSED = {
     ("digon", "digon"): "square",
     ("digon", "digon", "digon"): "octahedron",
