@@ -1,7 +1,7 @@
 """Targets with known components: A = sum_i s_i u_i (x) v_i (x) ..., directions orthonormal in every mode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from monosema.core.config import require
 class Target:
     """A matrix (two modes) or a tensor (three) with what it is made of.
 
-    array       [*sizes]
+    array       [*sizes]; or [run, *sizes], when each run has values of its own
     values      the components' sizes s, largest first
     directions  for each mode [component, size]: orthonormal rows
     """
@@ -40,6 +40,13 @@ def target(values: Sequence[float], size: int, order: int = 2, seed: int = 0) ->
     spelt = ",".join(["i", *(f"i{letter}" for letter in letters)])
     array = torch.einsum(f"{spelt}->{letters}", torch.tensor(values, dtype=torch.float64), *directions)
     return Target(array, tuple(map(float, values)), directions)
+
+
+def for_each_run(of: Target, values: Float64[Tensor, "run component"]) -> Target:
+    """The same directions with values of its own for each run."""
+    letters = "abc"[: len(of.directions)]
+    spelt = ",".join(["ki", *(f"i{letter}" for letter in letters)])
+    return replace(of, array=torch.einsum(f"{spelt}->k{letters}", values, *of.directions))
 
 
 def strengths(product: Float64[Tensor, "run *sizes"], of: Target) -> Float64[Tensor, "run component"]:

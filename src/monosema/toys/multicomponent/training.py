@@ -65,15 +65,13 @@ def train(
     *,
     record_every: int = 1,
     rates: Float64[Tensor, " run"] | None = None,
-    targets: Float64[Tensor, "run *sizes"] | None = None,
     generator: torch.Generator | None = None,
 ) -> Trajectory:
     """Train every run for `steps` steps. The same call gives the same numbers.
 
     rates    a learning rate of its own for each run, in the place of the optimiser's
-    targets  an array of its own for each run; `target` then says only along which directions strengths are taken
     """
-    C = target.array[None] if targets is None else targets
+    C = target.array.reshape(-1, *target.array.shape[-len(target.directions) :])
     lr = torch.full((len(factors[0]),), optimiser.lr, dtype=torch.float64) if rates is None else rates
     move = _Adam(factors) if optimiser.name == "adam" else None
     recorded, found, held = [], [], []
