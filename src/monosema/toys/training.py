@@ -17,6 +17,7 @@ from torch import Tensor
 
 from monosema.core.config import require, require_range
 from monosema.core.errors import DivergedError
+from monosema.core.memory import keep_freed_memory
 from monosema.dictionaries.kernels import plain
 from monosema.dictionaries.kernels.adam import AdamStep
 from monosema.dictionaries.kernels.backends import backend_for
@@ -105,6 +106,7 @@ def train(config: ToyConfig, inputs: Inputs, training: ToyTrainConfig) -> ToyRun
 
 def descend(toys: Toys, gradient: Gradient, training: ToyTrainConfig) -> tuple[tuple[int, Toys], ...]:
     """Adam, in place, on all instances at once; returns the snapshots."""
+    keep_freed_memory()
     parameters = [toys.W_in, toys.b] if toys.config.tied else [toys.W_in, toys.W_out, toys.b]
     rows = [parameter.view(len(toys), -1) for parameter in parameters]
     moments = [(torch.zeros_like(row), torch.zeros_like(row)) for row in rows]
@@ -144,7 +146,7 @@ def gradient_on(
         back = torch.ops.aten.threshold_backward(back, ahead, 0)
     by_out, by_b = h @ error.mT, error.sum(2)
     if toys.config.tied:
-        return torch.baddbmm(by_out, back, x.mT), by_b
+        return by_out.add_(back @ x.mT), by_b
     return back @ x.mT, by_out, by_b
 
 
