@@ -131,8 +131,10 @@ class Trials:
     """What is asked of the contenders, and answered from the book or by training."""
 
     def __init__(self, lanes: Lanes, book: Book, folder: Path) -> None:
-        """folder: for what a worker keeps until it is judged."""
+        """folder: for what a worker keeps until it is judged. found: the last penalty that gave the L0 asked for, and
+        that L0, of each contender on each world."""
         self.lanes, self.book, self.folder = lanes, book, folder
+        self.found: dict[tuple[str, str], tuple[float, int]] = {}
 
     def run(self, series: Series, penalty: float | None, seed: int) -> Answer:
         judged, ground = series.judged, series.ground
@@ -173,20 +175,28 @@ class Trials:
     def penalty(self, series: Series, seed: int) -> float | None:
         """The penalty whose L0 is nearest to what is wanted of those tried; None where none sets it.
 
-        L0 falls with the penalty: the next one is read off the line through the last two, in logarithms.
+        L0 falls with the penalty: the next one is read off the line through the last two, in logarithms. The first
+        is where the contender's last search on this world ended; a search ends where L0 does not answer.
         """
         if series.judged.start is None:
             return None
-        penalty, tried = series.judged.start, dict[float, float]()
+        key = (series.judged.name, series.ground.name)
+        last, at = self.found.get(key, (series.judged.start, series.l0))
+        penalty, tried = _rounded(last * at / series.l0), dict[float, float]()
         for _ in range(TRIES):
             answer = self.run(series, penalty, seed)
             if "failed" in answer:
                 break
             tried[penalty] = math.log(max(answer["l0"], LEAST_L0) / series.l0)
-            if abs(tried[penalty]) < NEAR:
+            if abs(tried[penalty]) < NEAR or _is_flat(list(tried.items())):
                 break
             penalty = _next(list(tried.items()))
-        return min(tried, key=lambda each: abs(tried[each])) if tried else series.judged.start
+        if not tried:
+            return series.judged.start
+        best = min(tried, key=lambda each: abs(tried[each]))
+        if abs(tried[best]) < NEAR:
+            self.found[key] = best, series.l0
+        return best
 
     def best_rate(self, series: Series, rates: Sequence[float]) -> float | None:
         """The learning rate of largest mcc: one of `rates`, or None for the library's own."""
@@ -202,10 +212,24 @@ def _next(tried: Sequence[tuple[float, float]]) -> float:
 
     tried: penalties, and the logarithm of L0 over what is wanted
     """
-    (penalty, error), slope = tried[-1], -1.0
-    if len(tried) > 1:
-        before, its_error = tried[-2]
-        measured = (error - its_error) / math.log(penalty / before)
-        slope = measured if measured < FLATTEST else slope
+    penalty, error = tried[-1]
+    slope = min(_slope(tried), FLATTEST)
     step = max(-math.log(STEEPEST), min(math.log(STEEPEST), -error / slope))
-    return float(f"{penalty * math.exp(step):.4g}")
+    return _rounded(penalty * math.exp(step))
+
+
+def _slope(tried: Sequence[tuple[float, float]]) -> float:
+    """By the last two, in logarithms; -1 of one."""
+    if len(tried) < 2:
+        return -1.0
+    (before, its_error), (penalty, error) = tried[-2:]
+    return (error - its_error) / math.log(penalty / before)
+
+
+def _is_flat(tried: Sequence[tuple[float, float]]) -> bool:
+    """Whether the last step, a large one, changed next to nothing."""
+    return len(tried) > 1 and abs(math.log(tried[-1][0] / tried[-2][0])) > 1 and _slope(tried) > FLATTEST
+
+
+def _rounded(penalty: float) -> float:
+    return float(f"{penalty:.4g}")
