@@ -34,10 +34,10 @@ def signed(value: float, decimals: int) -> str:
 
 
 def short(value: float) -> str:
-    """A number by itself, three significant digits."""
+    """A number by itself, three significant digits; below a millionth, two, and the power of ten."""
     if not math.isfinite(value) or value == 0:
         return fixed(value, 0)
-    return fixed(value, max(0, 2 - math.floor(math.log10(abs(value)))))
+    return fixed(value, min(6, max(0, 2 - math.floor(math.log10(abs(value))))))
 
 
 def percent(fraction: float) -> str:

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from monosema.toys.exhibits import Exhibit
+from monosema.toys.multicomponent.scurve_config import ScurveConfig
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,11 @@ class Experiment:
     about: str
 
 
-EXPERIMENTS: dict[str, Experiment] = {}
+EXPERIMENTS: dict[str, Experiment] = {
+    "scurve": Experiment(
+        ScurveConfig, "monosema.toys.multicomponent.scurve:scurve", "sums of products: when learning comes in steps"
+    ),
+}
 """Every experiment, by the name that `monosema toy NAME` takes."""
 
 

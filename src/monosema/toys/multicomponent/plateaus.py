@@ -36,7 +36,7 @@ class Plateau:
         return self.end - self.start
 
 
-def plateaus(times: Sequence[float], losses: Sequence[float]) -> tuple[Plateau, ...]:
+def plateaus(times: Sequence[int | float], losses: Sequence[float]) -> tuple[Plateau, ...]:
     """The plateaus of a curve, in order. Where the loss rises, its speed counts as 0."""
     points = list(zip(times, losses, strict=True))
     speeds = [max(0.0, (a - b) / (t - s)) for (s, a), (t, b) in pairwise(points)]
@@ -48,7 +48,7 @@ def plateaus(times: Sequence[float], losses: Sequence[float]) -> tuple[Plateau, 
         slow = [i for i in range(first, peak) if speeds[i] < bar]
         if slow:
             slowest = min(slow, key=speeds.__getitem__)
-            found.append(Plateau(losses[slowest], times[slow[0]], times[slow[-1] + 1]))
+            found.append(Plateau(losses[slowest], float(times[slow[0]]), float(times[slow[-1] + 1])))
         before = peak
     return tuple(found)
 
