@@ -112,6 +112,18 @@ def test_a_prompt_is_typed_a_token_is_clicked_and_a_reload_keeps_both(opened: Op
     assert opened.page.locator("#firing td.total").all_inner_texts() == filled
 
 
+def test_what_was_measured_can_be_sorted_by_its_exact_effect(opened: Opened):
+    opened.open(path(at=3))
+    opened.page.wait_for_selector(DONE)
+    totals = "rows => rows.map(row => row.dataset.total)"
+    before = opened.page.eval_on_selector_all("#firing tbody tr", totals)
+    opened.page.focus("#by-total")
+    opened.press("Enter")
+    after = opened.page.eval_on_selector_all("#firing tbody tr", totals)
+    assert sorted(before, key=float, reverse=True) == after != before
+    assert opened.page.get_attribute("#firing [aria-sort]", "id") == "total-heading"
+
+
 def test_a_token_is_chosen_by_keys_and_keeps_the_focus(opened: Opened):
     opened.open(path())
     opened.page.wait_for_selector(DONE)

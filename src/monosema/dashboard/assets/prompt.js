@@ -25,6 +25,7 @@ function received({ row, shown, pieces }) {
   const line = one(`tr[data-feature="${row.feature}"]`, firing);
   if (!line) return;
   line.classList.remove("waiting");
+  line.dataset.total = row.total;
   one(".total", line).classList.add(shown.css || "none");
   one(".total .value", line).textContent = shown.total;
   one(".random", line).textContent = shown.random;
@@ -67,6 +68,7 @@ async function measure() {
       if (name === "end") {
         note(`${data.n} measured exactly`, "done");
         say(`${data.n} features measured exactly`);
+        sortable();
       }
     }
   } catch (error) {
@@ -82,6 +84,25 @@ async function measure() {
 function stop() {
   stream?.abort();
   steering?.abort();
+}
+
+// Once all are there, the table can stand in the order of the exact effects; what was not measured comes last.
+function byTotal() {
+  const total = (line) => ("total" in line.dataset ? Number(line.dataset.total) : -Infinity);
+  const body = one("tbody", firing);
+  body.append(...all("tr", body).sort((a, b) => total(b) - total(a)));
+  for (const heading of all("[aria-sort]", firing)) {
+    heading.removeAttribute("aria-sort");
+    one("[aria-hidden]", heading)?.remove();
+  }
+  one("#total-heading").setAttribute("aria-sort", "descending");
+  one("#by-total").textContent = "total ↓";
+  say("sorted by total");
+}
+
+function sortable() {
+  one("#total-heading span").hidden = true;
+  one("#by-total").hidden = false;
 }
 
 // The row under the pointer or with the focus underlines and shades the prompt.
@@ -108,6 +129,7 @@ if (firing) {
 if (firing?.dataset.stream) {
   one("#stop").addEventListener("click", stop);
   one("#go-on").addEventListener("click", measure);
+  one("#by-total").addEventListener("click", byTotal);
   addEventListener("pagehide", stop);
   measure();
 }
