@@ -12,6 +12,7 @@ from typing import Any
 
 from monosema.core.config import to_json
 from monosema.core.errors import MismatchError, MonosemaError, RunError
+from monosema.core.locks import holding
 from monosema.core.runs import Run, write_text
 
 Settings = dict[str, Any]
@@ -40,28 +41,29 @@ def is_done(run: Run, stage: str, settings: Settings, inputs: Prints) -> bool:
 
 @contextmanager
 def begun(run: Run, stage: str, settings: Settings, inputs: Prints, seed: int) -> Iterator[None]:
-    """Within it `stage` is being made.
+    """Within it `stage` is being made, and no other process may make one in this run.
 
     A mistake that turns up then leaves the run's records as they were, so that it does not make what
     an earlier command finished look interrupted. A full disk and an interruption can be gone on from,
     and stay on record as such.
     """
-    names = ("provenance.json", "config.json", "log.jsonl")
-    before = {
-        path: path.read_text(encoding="utf-8") if path.exists() else None for path in map(run.path.joinpath, names)
-    }
-    run.begin(stage, settings, inputs, seed)
-    try:
-        yield
-    except RunError:
-        raise
-    except MonosemaError:
-        for path, text in before.items():
-            if text is None:
-                path.unlink(missing_ok=True)
-            else:
-                write_text(path, text)
-        raise
+    with holding(run.path):
+        names = ("provenance.json", "config.json", "log.jsonl")
+        before = {
+            path: path.read_text(encoding="utf-8") if path.exists() else None for path in map(run.path.joinpath, names)
+        }
+        run.begin(stage, settings, inputs, seed)
+        try:
+            yield
+        except RunError:
+            raise
+        except MonosemaError:
+            for path, text in before.items():
+                if text is None:
+                    path.unlink(missing_ok=True)
+                else:
+                    write_text(path, text)
+            raise
 
 
 def require_same(run: Run, stage: str, settings: Settings, inputs: Prints) -> None:

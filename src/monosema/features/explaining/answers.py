@@ -3,7 +3,8 @@
 RUN/answers.jsonl    one JSON object a line: key, kind, content, prompt_tokens, completion_tokens
 
 The key is a fingerprint of the model's name, of what the question is about and of its whole text: another prompt is
-another question. A line that a kill cut short is dropped.
+another question. A line that a kill cut short is dropped, and taken off when the next answer comes: reading changes
+nothing.
 """
 
 import hashlib
@@ -43,9 +44,7 @@ class Answers:
         self._found: dict[str, Answer] = {}
         text = path.read_bytes() if path.exists() else b""
         whole = text[: text.rfind(b"\n") + 1]
-        if len(whole) < len(text):
-            with path.open("r+b") as file:
-                file.truncate(len(whole))
+        self._cut_to = len(whole) if len(whole) < len(text) else None
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 answer = Answer(**json.loads(line))
@@ -69,6 +68,9 @@ class Answers:
         with self._lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
+                if self._cut_to is not None:
+                    file.truncate(self._cut_to)
+                    self._cut_to = None
                 file.write(line.encode())
                 file.flush()
                 os.fsync(file.fileno())
