@@ -1,9 +1,15 @@
 """Explanations on the page of a feature and in the list: beside the floor and the control, failures as failures."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
 from features.browse.test_explained import explained
+
+from monosema.dashboard.exports.neuronpedia import write_neuronpedia
+from monosema.dashboard.exports.selection import select
+from monosema.features.browse import Query, open_table
 
 from .html import read
 from .served import client, make
@@ -51,6 +57,17 @@ def test_the_twin_has_them_too(asked):
     first = found["explanations"][0]
     assert (first["explainer"], first["text"], first["failed"]) == ("llm", "Opening PARENTHESES", "")
     assert first["scores"][0]["value"] == 0.9 and first["scores"][0]["control"] == 0.61
+
+
+def test_neuronpedia_gets_what_language_models_said(tmp_path: Path):
+    run = make(tmp_path / "demo")
+    explained(run / "features" / "l1")
+    table = open_table(run / "features" / "l1")
+    folder = write_neuronpedia(tmp_path, select(table, Query(), {}))
+    written = gzip.decompress((folder / "explanations" / "batch-0.jsonl.gz").read_bytes()).splitlines()
+    said = [(row["index"], row["description"]) for row in map(json.loads, written) if row["typeName"] == "monosema"]
+    assert ("1", "Opening PARENTHESES") in said and "4" not in dict(said)
+    assert not [words for _, words in said if words.startswith("windows of")]
 
 
 def test_explanations_that_appear_are_seen(tmp_path: Path):

@@ -9,7 +9,7 @@ from monosema.core.fingerprints import of_file
 from monosema.core.runs import Run, read_json
 from monosema.evaluation.checks import OWN, Measure, Missing
 from monosema.evaluation.contrasts import matched, mean_over
-from monosema.features.explaining.baselines import BASELINES
+from monosema.features.explaining.config import BASELINES
 from monosema.features.explaining.results import ScoreRow, read_rows
 from monosema.features.tables.database import Database
 from monosema.pipeline.records import Prints

@@ -25,7 +25,8 @@ from monosema.core.errors import RunError
 from monosema.core.sites import parse
 from monosema.dashboard.exports.saedashboard import bin_of, histogram_bars, near, short
 from monosema.dashboard.exports.selection import Selection
-from monosema.features.browse.rows import Changed, Example, ExampleGroup, FeatureDetail
+from monosema.features.browse.rows import Changed, Example, ExampleGroup, Explanation, FeatureDetail
+from monosema.features.explaining.config import BASELINES
 
 BATCH = 256
 """Features in one file."""
@@ -96,7 +97,8 @@ def files(selection: Selection, naming: Naming) -> Iterator[tuple[str, bytes]]:
             key = {"modelId": model, "layer": source, "index": str(detail.row.feature)}
             features.append({**key, **_feature(selection, detail)})
             activations += [{**key, **a} for a in _activations(key, groups, detail.row.max_act)]
-            explanations += [{**key, **e} for e in _explanations(selection, detail)]
+            asked = selection.table.explanations(detail.row.feature)
+            explanations += [{**key, **e} for e in _explanations(selection, detail, asked)]
         for kind, rows in (("features", features), ("activations", activations), ("explanations", explanations)):
             yield f"{kind}/batch-{number}.jsonl.gz", gzip.compress(_lines(rows), mtime=0)
 
@@ -205,7 +207,8 @@ def _contributions(up: Sequence[Changed], down: Sequence[Changed], n: int, at: i
     return json.dumps({"pos": listed(down), "neg": listed(up)}, ensure_ascii=False)
 
 
-def _explanations(selection: Selection, detail: FeatureDetail) -> list[dict[str, Any]]:
+def _explanations(selection: Selection, detail: FeatureDetail, asked: Sequence[Explanation]) -> list[dict[str, Any]]:
+    """The label, the floor, and what language models said; a failure is no explanation, a baseline of words is none."""
     said = []
     if label := selection.labels.get(detail.row.feature):
         said.append({"description": label, "typeName": "human", "explanationModelName": ""})
@@ -213,7 +216,8 @@ def _explanations(selection: Selection, detail: FeatureDetail) -> list[dict[str,
         said.append(
             {"description": detail.row.floor_text, "typeName": "n-gram floor", "explanationModelName": "monosema"}
         )
-    return said
+    models = [e for e in asked if e.text and e.explainer not in BASELINES]
+    return said + [{"description": e.text, "typeName": "monosema", "explanationModelName": e.explainer} for e in models]
 
 
 def _lines(rows: Iterable[Any]) -> bytes:

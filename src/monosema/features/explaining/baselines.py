@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from monosema.features.explaining.config import BASELINES
 from monosema.features.explaining.drawing import Drawn, Marked, Odd, Shown
 from monosema.features.explaining.measures import (
     Tally,
@@ -35,9 +36,6 @@ from monosema.features.floors import Firing, Fit, Grammar
 
 N_TERMS = 8
 """Words that the text of a bag of words names."""
-
-BASELINES = ("ngrams", "tokens", "tfidf")
-"""The explainers here; the first is the floor."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ Score = Literal["detection", "fuzzing", "intruder", "simulation", "embedding"]
 
 KEY_VARIABLE = "MONOSEMA_API_KEY"
 
+BASELINES = ("ngrams", "tokens", "tfidf")
+"""The explainers that ask no language model; the first is the floor."""
+
 AT_ONCE = 5
 """Windows that one question shows."""
 
@@ -85,7 +88,7 @@ class EndpointConfig:
             "@" not in parts.netloc and not parts.query,
             f"base_url holds a secret: put the key into the environment variable {self.key_variable} instead",
         )
-        require(self.model not in ("ngrams", "tokens", "tfidf"), f"model is '{self.model}': that is a baseline's name")
+        require(self.model not in BASELINES, f"model is '{self.model}': that is a baseline's name")
         for score in self.scores:
             require(score in get_args(Score), unknown("score", score, get_args(Score)))
         require(not self.embedding or "embedding" in self.scores, "--embedding needs 'embedding' among the scores")

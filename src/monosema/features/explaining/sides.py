@@ -8,7 +8,6 @@ from monosema.core.errors import DataError
 from monosema.core.progress import progress
 from monosema.core.seeding import generator
 from monosema.features.explaining.baselines import (
-    BASELINES,
     Background,
     Fitted,
     fitted,
@@ -16,7 +15,7 @@ from monosema.features.explaining.baselines import (
     rules,
     scored,
 )
-from monosema.features.explaining.config import ExplainConfig
+from monosema.features.explaining.config import BASELINES, ExplainConfig
 from monosema.features.explaining.drawing import Drawn, draw, why_too_few, windows_of
 from monosema.features.explaining.measures import Interval, Tally, interval, margin
 from monosema.features.explaining.results import Explanation, ScoreRow
