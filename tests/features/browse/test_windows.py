@@ -45,10 +45,10 @@ def groups_of(windows: Windows, i: int) -> list[tuple]:
 
 def rows_of(table: FeatureTable, features: Sequence[int]) -> list[list[tuple]]:
     """The same from the examples as rows."""
-    found = []
+    found, examples = [], table.examples_of(features)
     for feature in features:
         groups = []
-        for group in table.examples(feature):
+        for group in examples[feature]:
             shown = []
             for e in group.examples:
                 effect, absent = e.effect, [None] * len(e.texts)
@@ -89,6 +89,25 @@ def test_columns_and_rows_say_the_same(folder: Path, effects: str):
     ]
     assert windows.largest_effects().tolist() == largest
     assert (max(largest) > 0) == (effects != "none")
+
+
+def test_texts_stay_with_their_windows_in_a_file_of_many_row_groups(tmp_path: Path):
+    # DuckDB reads row groups on several threads and joins them to a long list of features: rows come in any order.
+    make_table(tmp_path / "l1", Made(n_features=300, n_tokens=4096))
+    examples = tmp_path / "l1" / "examples.parquet"
+    duckdb.sql(
+        f"COPY (SELECT e.* FROM '{examples}' e, range(20) copy ORDER BY copy.range, feature) TO '{examples}.new' "
+        "(FORMAT parquet, ROW_GROUP_SIZE 2048)"
+    )
+    Path(f"{examples}.new").replace(examples)
+    found = duckdb.sql(f"SELECT DISTINCT feature, pos, texts FROM '{examples}'").fetchall()
+    stored, asked = {(feature, pos): texts for feature, pos, texts in found}, range(0, 300, 2)
+    windows = open_table(tmp_path / "l1").windows(asked)
+    assert len(windows.pos) == sum(feature % 2 == 0 for feature, _ in stored)
+    words = np.array(windows.texts, dtype=object)[windows.word]
+    for i, (feature, pos) in enumerate(zip(windows.feature.tolist(), windows.pos.tolist(), strict=True)):
+        its = slice(*windows.token_edges[i : i + 2].tolist())
+        assert words[its].tolist() == stored[asked[feature], pos]
 
 
 def test_a_window_that_stands_in_two_groups_is_there_once(folder: Path):

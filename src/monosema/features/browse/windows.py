@@ -98,26 +98,26 @@ def _none(n_features: int) -> Windows:
 
 
 def _examples(database: Database, path: Path, features: Sequence[int], name: Callable[[int], str]) -> Windows:
-    kept = f"FROM {source(path)} WHERE {among(features)}"
     place = f"coalesce(list_position({list(GROUPS)}, grp), {len(GROUPS) + 1})"
+    # One query for rows and lists: DuckDB promises no order of the rows, nor the same order twice.
     rows = database.arrays(
-        f"SELECT feature, grp, {place} AS place, lo, hi, share, mass, rank, document, pos, start, act, "
-        f"len(texts) AS width {kept}",
+        f"SELECT feature, grp, {place} AS place, lo, hi, share, mass, rank, document, pos, start, act, texts, acts "
+        f"FROM {source(path)} WHERE {among(features)}",
         files=[path],
     )
-    tokens = database.arrays(f"SELECT unnest(texts) AS text, unnest(acts) AS act {kept}", files=[path])
-    own, begins = _places(rows["feature"], features), rows["width"].cumsum() - rows["width"]
-    order = np.lexsort((rows["rank"], -np.nan_to_num(rows["lo"]), rows["place"], own))
-    rows, own, begins = {column: values[order] for column, values in rows.items()}, own[order], begins[order]
+    own = _places(rows["feature"], features)
+    bounds = [-np.nan_to_num(rows[name]) for name in ("hi", "lo")]
+    order = np.lexsort((rows["pos"], rows["rank"], *bounds, rows["place"], own))
+    rows, own = {column: values[order] for column, values in rows.items()}, own[order]
     first, window = _distinct(own, rows["pos"])
-    token_edges, at = stretches(begins[first], rows["width"][first])
-    texts = tokens["text"][at].tolist()
+    acts = rows["acts"][first]
+    texts = np.concatenate([*rows["texts"][first], np.zeros(0, dtype=object)]).tolist()
     numbers = {text: i for i, text in enumerate(dict.fromkeys(texts))}
-    edges, unknown = np.searchsorted(own[first], np.arange(len(features) + 1)), np.full(len(at), np.nan)
+    edges, unknown = np.searchsorted(own[first], np.arange(len(features) + 1)), np.full(len(texts), np.nan)
     return Windows(
         groups=_groups(rows, own, window - edges[own], len(features)),
         edges=edges,
-        token_edges=token_edges,
+        token_edges=np.append(0, np.cumsum([len(some) for some in acts], dtype=np.int64)),
         feature=own[first],
         names=tuple(map(name, rows["document"][first].tolist())),
         pos=rows["pos"][first].astype(np.int64),
@@ -127,7 +127,7 @@ def _examples(database: Database, path: Path, features: Sequence[int], name: Cal
         p_without=np.full(len(first), np.nan),
         texts=tuple(numbers),
         word=np.fromiter(map(numbers.__getitem__, texts), dtype=np.int64, count=len(texts)),
-        acts=tokens["act"][at],
+        acts=np.concatenate([*acts, np.zeros(0, dtype=np.float32)]),
         total=unknown,
         direct=unknown,
     )
@@ -164,26 +164,33 @@ def _groups(rows: dict[str, np.ndarray], own: np.ndarray, window: np.ndarray, n:
 
 
 def _with_effects(found: Windows, database: Database, path: Path, features: Sequence[int]) -> Windows:
-    kept = f"FROM {source(path)} WHERE {among(features)}"
     width = "greatest(coalesce(len(dloss_total), 0), coalesce(len(dloss_direct), 0))"
-    rows = database.arrays(f"SELECT feature, pos, p_with, p_without, {width} AS width {kept}", files=[path])
-    each = "unnest(dloss_total) AS total, unnest(dloss_direct) AS direct"
-    tokens = database.arrays(f"SELECT {each} {kept}", files=[path])
+    lists = ", ".join(f"{_whole(f'dloss_{name}', width)} AS {name}" for name in ("total", "direct"))
+    rows = database.arrays(
+        f"SELECT feature, pos, p_with, p_without, {width} AS width, {lists} "
+        f"FROM {source(path)} WHERE {among(features)}",
+        files=[path],
+    )
     keys = found.feature * 2**32 + found.pos
     order = np.argsort(keys)
     theirs = _places(rows["feature"], features) * 2**32 + rows["pos"].astype(np.int64)
     there = np.isin(theirs, keys)
     window = order[np.searchsorted(keys[order], theirs[there])]
-    own = np.diff(found.token_edges)[window]
-    begins, n = (rows["width"].cumsum() - rows["width"])[there], rows["width"][there].astype(np.int64)
+    own, n = np.diff(found.token_edges)[window], rows["width"][there].astype(np.int64)
     if ((n != own) & (n != 0)).any():
         raise DamagedError(
             f"{path} has effects of other windows than examples.parquet beside it: build the table again"
         )
-    to, source_of = (stretches(x, n)[1] for x in (found.token_edges[window], begins))
+    to = stretches(found.token_edges[window], n)[1]
     columns = {name: getattr(found, name).copy() for name in ("p_with", "p_without", "total", "direct")}
     for name in ("p_with", "p_without"):
         columns[name][window] = rows[name][there]
     for name in ("total", "direct"):
-        columns[name][to] = tokens[name][source_of]
+        columns[name][to] = np.concatenate([*rows[name][there], np.zeros(0)])
     return replace(found, **columns)
+
+
+def _whole(column: str, width: str) -> str:
+    """SQL of a list of `width` numbers: not a number where `column` has none."""
+    nan = "'nan'::FLOAT"
+    return f"list_resize([coalesce(x, {nan}) FOR x IN coalesce({column}, []::FLOAT[])], {width}, {nan})"
