@@ -26,7 +26,7 @@ def worlds(n_features: int, d: int, l0: float) -> dict[str, WorldConfig]:
     return {
         "independent": plain,
         "hierarchical": replace(plain, families=FamilyConfig(n_features // 10, 4, 0.6)),
-        "dense": replace(plain, dense=DenseConfig(max(2, n_features // 170), 0.4), groups=GroupConfig(16)),
+        "dense": replace(plain, dense=DenseConfig(max(2, round(l0 / 2)), 0.4), groups=GroupConfig(16)),
     }
 
 
