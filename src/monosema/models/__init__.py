@@ -5,6 +5,8 @@
     next_token_loss       nats per token
     randomised            the same model with its weights redrawn, permuted or made anew
     train_small, LMConfig a small GPT-2 from scratch
+    SmallConfig, small_transformer, save_small      a plain small transformer, as tasks are trained on
+    from_transformer_lens, load_transformer_lens    a checkpoint of TransformerLens as one
 
 Names are resolved when they are first used, so that a config costs no torch.
 """
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from monosema.models.loading import load, wrap
     from monosema.models.losses import next_token_loss
     from monosema.models.model import Edit, Model
+    from monosema.models.small_transformer import SmallConfig, save_small, small_transformer
     from monosema.models.training import train_small
+    from monosema.models.transformer_lens import from_transformer_lens, load_transformer_lens
 
 __all__ = [
     "FAMILIES",
@@ -27,10 +31,15 @@ __all__ = [
     "Family",
     "LMConfig",
     "Model",
+    "SmallConfig",
     "TokenSource",
+    "from_transformer_lens",
     "load",
+    "load_transformer_lens",
     "next_token_loss",
     "randomised",
+    "save_small",
+    "small_transformer",
     "train_small",
     "wrap",
 ]
@@ -41,10 +50,15 @@ _HOMES = {
     "Edit": "model",
     "LMConfig": "lm_config",
     "Model": "model",
+    "SmallConfig": "small_transformer",
     "TokenSource": "lm_config",
+    "from_transformer_lens": "transformer_lens",
     "load": "loading",
+    "load_transformer_lens": "transformer_lens",
     "next_token_loss": "losses",
     "randomised": "controls",
+    "save_small": "small_transformer",
+    "small_transformer": "small_transformer",
     "train_small": "training",
     "wrap": "loading",
 }

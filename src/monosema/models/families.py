@@ -32,9 +32,10 @@ class Place:
 class Family:
     """The attribute paths of one `model_type` of transformers. Paths of a layer's parts start at the layer.
 
-    `parallel`, `softcap` and `attn_softcap` name config attributes: the flag that the attention and the
-    MLP read the same residual stream, the value c of a final c * tanh(logits / c), and the same of the
-    scores inside attention. Empty: the family has none.
+    `parallel`, `softcap`, `attn_softcap` and `bidirectional` name config attributes: the flag that the
+    attention and the MLP read the same residual stream, the value c of a final c * tanh(logits / c), the
+    same of the scores inside attention, and the flag that tokens attend to later ones too. Empty: the
+    family has none.
     """
 
     embed: str = "model.embed_tokens"
@@ -50,6 +51,7 @@ class Family:
     parallel: str = ""
     softcap: str = ""
     attn_softcap: str = ""
+    bidirectional: str = ""
 
 
 _LLAMA = Family()
@@ -88,6 +90,17 @@ FAMILIES: dict[str, Family] = {
     "gemma": _LLAMA,
     "gemma2": _GEMMA2,
     "gemma3_text": _GEMMA2,
+    "small_transformer": Family(
+        embed="embed",
+        layers="blocks",
+        attn="attn",
+        attn_out="attn",
+        mid_norm="mlp_norm",
+        mlp_down="mlp.down",
+        final_norm="final_norm",
+        unembed="unembed",
+        bidirectional="bidirectional",
+    ),
 }
 """The families by the `model_type` of their config.json."""
 

@@ -34,11 +34,16 @@ def load(path: str | Path, dtype: str = "float32", device: str = "cpu") -> "Mode
     from transformers import AutoModelForCausalLM
 
     folder = Path(path)
-    require_loadable(folder)
+    kind = require_loadable(folder)
     if dtype not in DTYPES:
         raise ConfigError(unknown("dtype", dtype, DTYPES))
     if device.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(f"device '{device}': this machine has no CUDA GPU that torch can use")
+    if kind == "small_transformer":
+        from monosema.models.small_transformer import load_small
+
+        module = load_small(folder).to(device, getattr(torch, dtype))
+        return wrap(module.requires_grad_(False).eval(), folder.resolve().name)
     try:
         with quiet():
             loaded: Any = AutoModelForCausalLM.from_pretrained(

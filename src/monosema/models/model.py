@@ -189,8 +189,9 @@ class Model:
                 f"{tokens.shape[1]} tokens in a row are more than the {self.n_context} that {self.name} takes"
             )
         low, high = int(tokens.min()), int(tokens.max())
-        if low < 0 or high >= self.d_vocab:
-            wrong, known = low if low < 0 else high, f"0 to {self.d_vocab - 1}"
+        n_tokens = self.module.get_submodule(self.family.embed).get_parameter("weight").shape[0]
+        if low < 0 or high >= n_tokens:
+            wrong, known = low if low < 0 else high, f"0 to {n_tokens - 1}"
             raise DataError(f"token {wrong} is not in {self.name}'s vocabulary ({known}): was another tokenizer used?")
         return tokens.to(self.device)
 

@@ -30,6 +30,8 @@ class Norm:
 def recognise(module: torch.nn.Module, d_model: int) -> Norm:
     """What kind of norm `module` is. Raises MismatchError if it reproduces as none of the four kinds."""
     parameters = {name: p.detach() for name, p in module.named_parameters()}
+    if "weight" not in parameters:
+        raise MismatchError(f"{type(module).__name__} has no gain: there is no norm to fold into the unembedding")
     weight = parameters["weight"]
     bias = parameters["bias"].double() if "bias" in parameters else 0.0
     x = SCALE * (1 + torch.randn(8, d_model, generator=generator(0, "norm"))).to(weight.device, weight.dtype)

@@ -6,7 +6,7 @@
     (mlp_out + attn_out) + resid_pre == resid_post                             (parallel)
     resid_post.i             == resid_pre.i+1
     unembed(resid_post.last) == logits
-    attn_pattern             is zero above the diagonal
+    attn_pattern             is zero above the diagonal, unless the model attends both ways
 
 A model that fails one is refused, by name of the check and the layer: sites that are not what their
 name says are worse than none.
@@ -79,7 +79,8 @@ def _layers_add_up(model: Model, seen: Mapping[str, Tensor]) -> None:
         if i + 1 < model.n_layers:
             carried = torch.equal(post, seen[f"resid_pre.{i + 1}"])
             _require(model, f"resid_post.{i} = resid_pre.{i + 1}", carried)
-        ahead = seen[f"attn_pattern.{i}"].triu(1)
+        looks_ahead = bool(model.family.bidirectional) and getattr(model.module.config, model.family.bidirectional)
+        ahead = seen[f"attn_pattern.{i}"].triu(1) * (not looks_ahead)
         _require(model, f"attn_pattern.{i} looks at no later token", not ahead.any())
 
 
