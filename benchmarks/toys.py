@@ -23,7 +23,8 @@ from benchmarks.race import say
 from benchmarks.rounds import ratios, summary
 from benchmarks.stacks import CONTENDERS, Setting, loss_of
 from benchmarks.tables import ValueRow, machine, number, table, write_rows
-from monosema.toys.phase import PhaseGridConfig, phase_diagram
+from monosema.toys.phase import phase_diagram
+from monosema.toys.settings import PhaseGridConfig
 
 REFERENCE = "loop"
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.stacks import CONTENDERS, Setting, loss_of
 from benchmarks.toys import ToysBenchConfig, main
-from monosema.toys.phase import PhaseGridConfig
+from monosema.toys.settings import PhaseGridConfig
 
 
 @pytest.mark.slow

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from monosema.toys.collapse import Collapse, CollapseConfig, collapse, order, rank_correlation, without_importance
+from monosema.toys.collapse import Collapse, collapse_features, order, rank_correlation, without_importance
+from monosema.toys.settings import CollapseConfig
 from monosema.toys.sweeps import sweep
 from monosema.toys.training import ToyTrainConfig
 
@@ -34,8 +35,8 @@ def test_the_order_is_read_off_who_lasts():
 @pytest.mark.slow
 def test_the_least_important_features_collapse_first_and_only_for_their_importance():
     config = CollapseConfig(n=6, m=2, decay=0.7, densities=8, seeds=6, steps=1000, lr=0.02)
-    assert min(order(collapse(config))) > 0.8
-    control = order(collapse(without_importance(config)))
+    assert min(order(collapse_features(config))) > 0.8
+    control = order(collapse_features(without_importance(config)))
     assert abs(sum(control) / len(control)) < 0.5
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from monosema.core.errors import ConfigError
 from monosema.toys import exact
 from monosema.toys.capacity import dimensionality, features_per_dimension
-from monosema.toys.geometry import geometry
+from monosema.toys.geometry import recognise
 from monosema.toys.inputs import Inputs, uniform_inputs
 from monosema.toys.superposition import ToyConfig, initial
 from monosema.toys.training import ToyRun, ToyTrainConfig, train
@@ -79,7 +79,7 @@ def test_optima_of_the_sparse_limit(n: int, m: int, loss: float, shape: str, D: 
     run = sparse_limit(n, m)
     W = run.toys.W_in[run.loss.argmin()]
     assert float(run.loss.min()) == pytest.approx(loss, abs=1e-5)
-    found = geometry(W)
+    found = recognise(W)
     assert found.name == shape
     assert len(found.dropped) == (1 if (n, m) == (8, 2) else 0)
     if (n, m) == (8, 2):  # a hexagon and two features without direction is a worse optimum, which more restarts find

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from monosema.core.errors import ConfigError
-from monosema.toys.memorisation import MemorisationConfig, memorise, unit_rows
+from monosema.toys.memorisation import memorise, unit_rows
+from monosema.toys.settings import MemorisationConfig
 
 
 def test_rows_have_norm_1_and_repeat():

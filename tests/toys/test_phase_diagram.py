@@ -9,12 +9,12 @@ from monosema.toys.phase import (
     NOTHING,
     SAME_SIDE,
     SECOND,
-    PhaseGridConfig,
     boundary,
     expected_phase,
     phase_diagram,
     phase_of,
 )
+from monosema.toys.settings import PhaseGridConfig
 
 
 def values(*numbers: float) -> torch.Tensor:

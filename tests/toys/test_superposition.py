@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from monosema.core.errors import ConfigError, DivergedError
-from monosema.toys.geometry import cosines, geometry
+from monosema.toys.geometry import cosines, recognise
 from monosema.toys.inputs import Inputs, uniform_inputs
 from monosema.toys.superposition import ToyConfig, initial
 from monosema.toys.training import ToyTrainConfig, gradient_on, sampled_gradient, train
@@ -70,7 +70,7 @@ def test_a_dense_model_keeps_the_most_important_features_and_a_sparse_one_all():
     # Elhage et al. 2022, figure 2: no superposition at density 1, a pentagon when features are sparse.
     training = ToyTrainConfig(steps=1500, lr=0.01, last_lr=0.0)
     run = train(ToyConfig(), uniform_inputs(2, 5, torch.tensor([1.0, 0.02]), 0.9), training)
-    dense, sparse = (geometry(W) for W in run.toys.W_in)
+    dense, sparse = (recognise(W) for W in run.toys.W_in)
     assert dense.name == "2 x own dimension" and dense.dropped == (2, 3, 4)
     assert sparse.name == "pentagon" and not sparse.dropped
 

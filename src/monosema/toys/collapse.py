@@ -7,46 +7,24 @@ The least important are expected to go first, so the order is near 1. The contro
 features are then compared by their number alone, which decides nothing.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from monosema.core.config import require_range
 from monosema.toys.capacity import dimensionality, represented
 from monosema.toys.inputs import uniform_inputs
+from monosema.toys.settings import CollapseConfig
 from monosema.toys.superposition import ToyConfig
 from monosema.toys.training import ToyTrainConfig, train
 
 
-@dataclass(frozen=True)
-class CollapseConfig:
-    """densities: how many, evenly in the logarithm from `lowest` to `highest`. decay: of importance from a feature to
-    the next. seeds: models of each density."""
-
-    n: int = 10
-    m: int = 3
-    decay: float = 0.8
-    densities: int = 12
-    lowest: float = 0.01
-    highest: float = 1.0
-    seeds: int = 8
-    steps: int = 2000
-    lr: float = 0.01
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("n", "m", "densities", "seeds", "steps"):
-            require_range(name, getattr(self, name), 1)
-        require_range("decay", self.decay, 0, 1, open_low=True)
-        require_range("lowest", self.lowest, 0, self.highest, open_low=True)
-        require_range("highest", self.highest, 0, 1)
-
-    def grid(self) -> Float64[Tensor, "density"]:
-        """The densities, rising."""
-        ends = torch.tensor([self.lowest, self.highest], dtype=torch.float64).log()
-        return torch.linspace(float(ends[0]), float(ends[1]), self.densities, dtype=torch.float64).exp().clamp(max=1)
+def density_grid(config: CollapseConfig) -> Float64[Tensor, "density"]:
+    """The densities, rising."""
+    low, high = math.log(config.lowest), math.log(config.highest)
+    return torch.linspace(low, high, config.densities, dtype=torch.float64).exp().clamp(max=1)
 
 
 @dataclass(frozen=True)
@@ -70,9 +48,9 @@ class Collapse:
         return self.lasting.argmin(1).tolist()
 
 
-def collapse(config: CollapseConfig) -> Collapse:
+def collapse_features(config: CollapseConfig) -> Collapse:
     """Train every density and seed in one stack."""
-    p = config.grid()
+    p = density_grid(config)
     every = p.repeat(config.seeds)
     inputs = uniform_inputs(len(every), config.n, every, config.decay)
     training = ToyTrainConfig(steps=config.steps, lr=config.lr, last_lr=0.0, seed=config.seed)

@@ -60,7 +60,7 @@ def feature_graph(W: Float[Tensor, "m n"], edge: float = EDGE) -> Bool[Tensor, "
     return close & there[:, None] & there[None, :] & ~torch.eye(W.shape[1], dtype=torch.bool)
 
 
-def geometry(W: Float[Tensor, "m n"], tolerance: float = TOLERANCE) -> Geometry:
+def recognise(W: Float[Tensor, "m n"], tolerance: float = TOLERANCE) -> Geometry:
     """The parts of `W`, largest first."""
     graph, there = feature_graph(W), represented(W)
     D = dimensionality(W)

@@ -12,41 +12,14 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from monosema.core.config import require, require_range
+from monosema.core.config import require
 from monosema.toys.capacity import represented
 from monosema.toys.inputs import uniform_inputs
+from monosema.toys.settings import MemorisationConfig
 from monosema.toys.superposition import ToyConfig, Toys, initial
 from monosema.toys.training import CHECK_STEP, ToyTrainConfig, descend, gradient_on
 
 FRESH_ROWS = 4096
-
-
-@dataclass(frozen=True)
-class MemorisationConfig:
-    """sizes: of the sets of rows, T. density: of the features before a row is brought to norm 1; rows without any
-    feature are drawn again. restarts: sets and models of each size."""
-
-    n: int = 100
-    m: int = 2
-    density: float = 0.02
-    sizes: tuple[int, ...] = (3, 6, 12, 25, 50, 75, 100, 200, 400, 800)
-    restarts: int = 8
-    steps: int = 2000
-    lr: float = 0.03
-    weight_decay: float = 0.01
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("n", "m", "restarts", "steps"):
-            require_range(name, getattr(self, name), 1)
-        require_range("density", self.density, 0, 1, open_low=True)
-        require(len(self.sizes) > 0 and min(self.sizes) >= 1, f"sizes must be numbers of rows, got {self.sizes}")
-
-    @property
-    def training(self) -> ToyTrainConfig:
-        return ToyTrainConfig(
-            steps=self.steps, lr=self.lr, last_lr=0.0, weight_decay=self.weight_decay, seed=self.seed, snapshots=2
-        )
 
 
 @dataclass(frozen=True)
@@ -85,7 +58,8 @@ def _of_size(config: MemorisationConfig, size: int, fresh: Tensor) -> tuple[Tens
     x = unit_rows(config, size, size)
     toys = initial(ToyConfig(n=config.n, m=config.m), config.restarts, config.seed)
     weight = torch.full((config.restarts, 1, 1), 2 / size)
-    descend(toys, lambda model, _: gradient_on(model, x, weight), config.training)
+    training = ToyTrainConfig(steps=config.steps, lr=config.lr, last_lr=0.0, weight_decay=config.weight_decay)
+    descend(toys, lambda model, _: gradient_on(model, x, weight), training)
     rows, features = (represented(vectors).double().sum(1) for vectors in (toys.hidden(x), toys.W_in))
     return _loss(toys, x), _loss(toys, fresh), rows, features
 

@@ -17,9 +17,9 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from monosema.core.config import require_range
 from monosema.toys.capacity import represented
 from monosema.toys.inputs import Inputs
+from monosema.toys.settings import PhaseGridConfig
 from monosema.toys.superposition import ToyConfig
 from monosema.toys.training import ToyTrainConfig, train
 
@@ -48,29 +48,6 @@ def phase_of(W: Float[Tensor, "instance 1 2"]) -> Int64[Tensor, "instance"]:
 
 
 @dataclass(frozen=True)
-class PhaseGridConfig:
-    """`cells` x `cells` of densities from `lowest` to `highest` and relative importances from 1 / most_ratio to
-    most_ratio, evenly in the logarithm. Cells sit in the middle of their share of the range."""
-
-    cells: int = 16
-    lowest: float = 0.02
-    highest: float = 1.0
-    most_ratio: float = 10.0
-    restarts: int = 6
-    steps: int = 800
-    lr: float = 0.1
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("cells", "restarts", "steps"):
-            require_range(name, getattr(self, name), 1)
-        require_range("lowest", self.lowest, 0, self.highest, open_low=True)
-        require_range("highest", self.highest, 0, 1)
-        require_range("most_ratio", self.most_ratio, 1, open_low=True)
-        require_range("lr", self.lr, 0, 1, open_low=True)
-
-
-@dataclass(frozen=True)
 class PhaseDiagram:
     """densities, ratios: of columns and rows. phase, expected: of each cell. W, loss: of the best restart."""
 
@@ -87,22 +64,22 @@ class PhaseDiagram:
         return self.phase == self.expected
 
 
-def phase_diagram(grid: PhaseGridConfig) -> PhaseDiagram:
-    """Train every cell, all restarts of all cells in one stack."""
+def phase_diagram(grid: PhaseGridConfig, scales: tuple[float, float] = (1.0, 1.0)) -> PhaseDiagram:
+    """Train every cell, all restarts of all cells in one stack. `scales` multiply the two importances."""
     p = _middles(grid.lowest, grid.highest, grid.cells)
     r = _middles(1 / grid.most_ratio, grid.most_ratio, grid.cells)
     ratio, density = torch.meshgrid(r, p, indexing="ij")
     every = [values.flatten().repeat_interleave(grid.restarts)[:, None] for values in (ratio, density)]
     one = torch.ones_like(every[0])
-    inputs = Inputs(every[1].expand(-1, 2).contiguous(), torch.cat([one, every[0]], 1) / (one + every[0]))
+    importance = torch.cat([one, every[0]], 1) * torch.tensor(scales, dtype=torch.float64)
+    inputs = Inputs(every[1].expand(-1, 2).contiguous(), importance)
     training = ToyTrainConfig(steps=grid.steps, lr=grid.lr, last_lr=0.0, method="exact_two", seed=grid.seed)
     run = train(ToyConfig(n=2, m=1), inputs, training)
     best = run.toys.best_of(run.loss, ratio.numel())
     W, loss = best.W_in, run.loss.view(-1, grid.restarts).amin(1)
     shape = ratio.shape
-    return PhaseDiagram(
-        p, r, phase_of(W).view(shape), expected_phase(ratio, density), W.view(*shape, 2), loss.view(shape), run.how
-    )
+    expected = expected_phase(ratio * scales[1] / scales[0], density)
+    return PhaseDiagram(p, r, phase_of(W).view(shape), expected, W.view(*shape, 2), loss.view(shape), run.how)
 
 
 def _middles(low: float, high: float, n: int) -> Float64[Tensor, "n"]:

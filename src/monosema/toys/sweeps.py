@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from monosema.toys.geometry import geometry
+from monosema.toys.geometry import recognise
 from monosema.toys.inputs import uniform_inputs
 from monosema.toys.readings import Reading, read
 from monosema.toys.superposition import ToyConfig
@@ -17,12 +18,13 @@ from monosema.toys.training import ToyTrainConfig, train
 
 @dataclass(frozen=True)
 class Swept:
-    """One model: the best of its restarts."""
+    """One model, the best of its restarts. W: [m, n]."""
 
     n: int
     m: int
     density: float
     loss: float
+    W: Tensor
     reading: Reading
     shape: str
     how: str
@@ -43,5 +45,5 @@ def sweep(
         best = run.toys.best_of(run.loss, len(densities))
         losses = run.loss.view(len(densities), -1).amin(1).tolist()
         for density, loss, W in zip(densities, losses, best.W_in, strict=True):
-            found.append(Swept(n, m, density, loss, read(W), geometry(W).name, run.how))
+            found.append(Swept(n, m, density, loss, W, read(W), recognise(W).name, run.how))
     return found
