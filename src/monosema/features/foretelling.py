@@ -21,7 +21,8 @@ class Foretelling:
 
     def __init__(self, effects: Float[Tensor, "feature d_vocab"]) -> None:
         """effects: each feature's direct logit effect on every token."""
-        self.ranks = effects.argsort(1).argsort(1).double() / effects.shape[1]
+        order, places = effects.argsort(1), torch.arange(effects.shape[1]).expand_as(effects)
+        self.ranks = torch.empty_like(order).scatter_(1, order, places).double() / effects.shape[1]
         self.sums = torch.zeros(len(effects), dtype=torch.float64)
         self.n = torch.zeros(len(effects), dtype=torch.int64)
         self.followers = torch.zeros(effects.shape[1], dtype=torch.int64)

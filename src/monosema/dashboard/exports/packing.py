@@ -81,9 +81,18 @@ def _shapes(windows: Windows, names: Sequence[int]) -> list[list[Any]]:
     return shapes
 
 
-def packed(value: Any, columns: bytes = b"") -> str:
-    """JSON and columns as one text: length of the JSON (4 bytes), the JSON, padding to an even place, columns."""
+def laid_out(value: Any, columns: bytes = b"") -> bytes:
+    """Length of the JSON (4 bytes), the JSON, padding to an even place, columns."""
     head = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     head += b" " * (len(head) % 2)
-    data = len(head).to_bytes(4, "little") + head + columns
+    return len(head).to_bytes(4, "little") + head + columns
+
+
+def compressed(data: bytes) -> str:
+    """Bytes as text, gzipped; while it works other threads may run Python."""
     return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode()
+
+
+def packed(value: Any) -> str:
+    """JSON as one such text."""
+    return compressed(laid_out(value))

@@ -5,13 +5,14 @@ opened; the list of all is unpacked at once. The page's policy lets its one scri
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
 from monosema.core.runs import write_text
-from monosema.dashboard.exports.packing import Columns, Vocabulary, packed
+from monosema.dashboard.exports.packing import Columns, Vocabulary, compressed, laid_out, packed
 from monosema.dashboard.exports.selection import Selection
 from monosema.dashboard.facts import effects, stats, tokens
 from monosema.dashboard.measures import importance, state, state_in_words, top_token
@@ -35,7 +36,8 @@ def write_single(path: Path, selection: Selection) -> None:
 def page(selection: Selection) -> str:
     """The page as HTML; the same table, labels and query give the same text."""
     manifest, vocabulary = selection.table.manifest, Vocabulary()
-    chunks = [Markup(text) for text in _chunks(selection, vocabulary)]
+    with ThreadPoolExecutor(1) as beside:
+        chunks = [Markup(text) for text in beside.map(compressed, _chunks(selection, vocabulary))]
     rows = selection.table.rows(selection.features)
     index = {"chunk": CHUNK, "rows": [_listed(row, selection.labels.get(row.feature, "")) for row in rows]}
     style, script = asset("theme.css") + asset("browser.css") + asset("single.css"), asset("single.js")
@@ -56,7 +58,7 @@ def page(selection: Selection) -> str:
     )
 
 
-def _chunks(selection: Selection, vocabulary: Vocabulary) -> Iterator[str]:
+def _chunks(selection: Selection, vocabulary: Vocabulary) -> Iterator[bytes]:
     """Blocks of CHUNK features, in the order of the selection."""
     for first in range(0, len(selection.features), READ_AT_ONCE):
         some = selection.features[first : first + READ_AT_ONCE]
@@ -66,7 +68,7 @@ def _chunks(selection: Selection, vocabulary: Vocabulary) -> Iterator[str]:
         for start in range(0, len(some), CHUNK):
             stop = min(start + CHUNK, len(some))
             facts = [_facts(selection, details[i]) | columns.facts(i) for i in range(start, stop)]
-            yield packed(facts, columns.bytes(start, stop))
+            yield laid_out(facts, columns.bytes(start, stop))
 
 
 def _listed(row: FeatureRow, label: str) -> list[Any]:

@@ -27,7 +27,7 @@ from monosema.features.tables import describing, finishing
 from monosema.features.tables.choosing import RULE, Chosen, choose
 from monosema.features.tables.config import BuildConfig
 from monosema.features.tables.database import Database, rows_of
-from monosema.features.tables.examples import COLUMNS, GROUPS, Chooser
+from monosema.features.tables.examples import GROUPS, Chooser
 from monosema.features.tables.gathering import gather, n_chunks, sort_entries
 from monosema.features.tables.manifest import Manifest
 from monosema.features.tables.measuring import Work, draw_contexts, measure, n_batches
@@ -35,6 +35,7 @@ from monosema.features.tables.neighbours import write_neighbours
 from monosema.features.tables.shards import load, ranges
 from monosema.features.tables.showing import Shown, write_effects
 from monosema.features.tables.text import Reading, TableText, vocabulary, write_text
+from monosema.models.quiet import quiet_notices
 
 KEPT = 2**27
 """Bytes of freed memory that are not given back at once: a pass takes and frees some megabytes again and again."""
@@ -185,7 +186,8 @@ class _Build:
             table.work.mkdir(parents=True, exist_ok=True)
         spill = next(iter(self.tables.values())).work / "spill"
         device = self.model.device.type
-        with Database(self.config.memory_mb, spill) as database, float32_products(device):
+        quietly = quiet_notices()  # once: every pass would set a level of logging and set it back
+        with Database(self.config.memory_mb, spill) as database, float32_products(device), quietly:
             self._write_text(database)
             self._gather("activations", self.model, self.tables, database)
             self._describe("description", self.model, self.tables, database)
@@ -251,8 +253,7 @@ class _Build:
                 continue
             shard = load(ordered, i, first, stop, database)
             if not table.is_control:
-                rows = chooser.rows(shard)
-                database.write(examples[i], f"SELECT {COLUMNS} FROM given", rows)
+                database.write(examples[i], chooser.query, chooser.rows(shard))
                 query = f"SELECT {describing.selected(describing.LISTS)} FROM given"
                 database.write(listed[i], query, describing.feature_lists(shard, background))
             query = f"SELECT {describing.selected(describing.SCALARS)} FROM given"

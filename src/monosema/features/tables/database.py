@@ -2,7 +2,6 @@
 
 import glob
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +69,15 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def cut(values: Sequence[Any], edges: np.ndarray) -> np.ndarray:
-    """`values` cut at `edges` into lists, as a column."""
-    return lists([values[a:b] for a, b in pairwise(edges.tolist())])
+def spread(name: str, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Numbers or texts [place, row] as a column for each place, of which `gathered` makes lists in SQL: DuckDB takes
+    columns ten times as fast as a column of Python's lists."""
+    return {f"{name}_{i}": row for i, row in enumerate(rows)}
+
+
+def gathered(name: str, n: int) -> str:
+    """SQL of the lists of `n` that `spread` spread."""
+    return "[" + ", ".join(f"{name}_{i}" for i in range(n)) + "]"
 
 
 def lists(rows: Sequence[Any]) -> np.ndarray:

@@ -26,6 +26,9 @@ CELLS = 2**22
 PAIRS = 2**27
 """Pairs of firings counted; of a longer text, the tokens of blocks at even distances."""
 
+ENTRIES_AT_ONCE = 2**16
+"""Firings whose partners are counted at a time: each time all counts are added up, and some 50 MB of partners made."""
+
 Nearest = Iterator[tuple[int, Float[Tensor, "feature neighbour"], Int64[Tensor, "feature neighbour"]]]
 
 
@@ -112,7 +115,7 @@ def nearest_firing(pos: Int64[Tensor, "entry"], feature: Int64[Tensor, "entry"],
         n = min(size, n_features - first)
         own = ((feature >= first) & (feature < first + n)).nonzero().flatten()
         together = torch.zeros(n * n_features, dtype=torch.int64)
-        for some in own.split(2**14):
+        for some in own.split(ENTRIES_AT_ONCE):
             partners = per_token[token[some]]
             which = torch.repeat_interleave(some, partners)
             within = torch.arange(len(which)) - torch.repeat_interleave(partners.cumsum(0) - partners, partners)

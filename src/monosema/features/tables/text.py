@@ -8,7 +8,6 @@ as it reads in its block: joined, the texts of a block are the block's own text)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,6 @@ from monosema.corpus.blocks import TokenBlocks
 from monosema.corpus.views import Tokens
 from monosema.features.effects.subjects import counted_tokens
 from monosema.features.reading import Tokenizer, chosen_blocks
-from monosema.features.stretches import stretches
 from monosema.features.tables.database import Database, lists, rows_of
 
 
@@ -95,35 +93,24 @@ class TableText:
 
 
 class Reading:
-    """Every token as it reads in its block, in as little memory as the text itself: whole blocks, and where
-    each token ends. The texts of a block, joined, are the block's own text; a character that is spread
+    """Every token as it reads in its block, in less memory than the text itself: the different texts, and which
+    of them each token is. The texts of a block, joined, are the block's own text; a character that is spread
     over several tokens is at the last of them, and the others are ''."""
 
     def __init__(self, text: TableText, tokenizer: Tokenizer) -> None:
-        self.joined: list[str] = []
-        self.cuts = np.zeros((text.n_blocks, text.context + 1), dtype=np.uint32)
+        numbers: dict[str, int] = {}
+        self.which = np.zeros((text.n_blocks, text.context), dtype=np.uint32)
         for block, ids in enumerate(text.tokens):
-            parts = tokenizer.token_texts(ids.tolist())
-            self.joined.append("".join(parts))
-            np.cumsum([len(part) for part in parts], out=self.cuts[block, 1:])
+            self.which[block] = [numbers.setdefault(part, len(numbers)) for part in tokenizer.token_texts(ids.tolist())]
+        self.texts = np.array(list(numbers), dtype=object)
 
-    def windows(self, start: np.ndarray, width: np.ndarray) -> np.ndarray:
-        """For each window the texts of its tokens, from the position `start` of the text on: lists, as a column."""
-        context = self.cuts.shape[1] - 1
-        edges, at = stretches(start, width)
-        low, high = (self.cuts[at // context, at % context + i].tolist() for i in (0, 1))
-        rows = zip((start // context).tolist(), pairwise(edges.tolist()), strict=True)
-        return lists([self._pieces(self.joined[block], low[a:b], high[a:b]) for block, (a, b) in rows])
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The texts of the tokens at some places of the text."""
+        return self.texts[self.which.ravel()[places]]
 
     def blocks(self, numbers: range) -> np.ndarray:
-        """The texts of all tokens of some blocks."""
-        cuts = [self.cuts[block].tolist() for block in numbers]
-        joined = zip((self.joined[block] for block in numbers), cuts, strict=True)
-        return lists([self._pieces(text, ends[:-1], ends[1:]) for text, ends in joined])
-
-    @staticmethod
-    def _pieces(text: str, low: Sequence[int], high: Sequence[int]) -> list[str]:
-        return [text[a:b] for a, b in zip(low, high, strict=True)]
+        """The texts of all tokens of some blocks: lists, as a column."""
+        return lists([self.texts[self.which[block]].tolist() for block in numbers])
 
 
 BLOCKS_AT_ONCE = 4096
