@@ -27,6 +27,7 @@ VERBS = {
     "dash": "show the feature tables of runs in the browser",
     "export": "write features to one HTML file, to tables, or in the formats of Neuronpedia and SAEDashboard",
     "report": "make report.html from what the run holds",
+    "toy": "run an experiment on toy models: superposition, steps of learning, algorithmic tasks",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }
 """Every verb, in the order in which a run goes through them, with its line of help."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from monosema.toys.algorithmic.algorithmic_config import AlgorithmicConfig
 from monosema.toys.exhibits import Exhibit
 from monosema.toys.multicomponent.scurve_config import ScurveConfig
 
@@ -21,6 +22,11 @@ class Experiment:
 EXPERIMENTS: dict[str, Experiment] = {
     "scurve": Experiment(
         ScurveConfig, "monosema.toys.multicomponent.scurve:scurve", "sums of products: when learning comes in steps"
+    ),
+    "algorithmic": Experiment(
+        AlgorithmicConfig,
+        "monosema.toys.algorithmic.algorithmic:algorithmic",
+        "palindromes, sorting, sums, brackets, ...: what a small transformer learns",
     ),
 }
 """Every experiment, by the name that `monosema toy NAME` takes."""
