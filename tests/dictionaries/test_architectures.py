@@ -194,6 +194,14 @@ def dense_jumprelu(w: Weights, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor
     return (out(w, f) - y).square().mean() + 0.5 * (l0 / 3.0 - 1).square()
 
 
+def dense_jumprelu_by_row(w: Weights, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    theta = w.extra["threshold"]
+    pre = dense_pre(w, x).detach()  # L0 moves the thresholds and nothing else
+    window = ((pre - theta).abs() < 0.15).detach().double() / 0.3
+    l0 = ((pre > theta).detach().double() + window * (theta.detach() - theta)).sum(1).mean()
+    return dense_topk(w, x, y) + 0.5 * (l0 / 3.0 - 1).square()
+
+
 LOSSES: list[tuple[str, Any, Callable[..., torch.Tensor]]] = [
     ("topk", TopKConfig(N, k=3), dense_topk),
     ("batchtopk", BatchTopKConfig(N, k=3), dense_batchtopk),
@@ -218,6 +226,23 @@ def test_loss_and_gradients_equal_dense_autograd(kind: str, config: Any, dense: 
     ours.loss.backward()
     theirs.backward()
     torch.testing.assert_close(ours.loss, theirs, rtol=1e-12, atol=1e-12)
+    for key, tensor in reference.named().items():
+        if tensor.grad is not None:
+            torch.testing.assert_close(weights.named()[key].grad, tensor.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_jumprelu_by_row_is_topk_while_l0_moves_the_thresholds(transcoder: bool):
+    config = JumpReLUConfig(N, target=3.0, penalty=0.5, bandwidth=0.3, per_row=0.5, warmup=0.0)
+    rule, weights = made("jumprelu", config, transcoder=transcoder)
+    _, reference = made("jumprelu", config, transcoder=transcoder)
+    x = data()
+    y = data(D_OUT) if transcoder else x
+    ours = rule.loss(weights, x, y, Moment(0.49, ALIVE.silent))
+    theirs = dense_jumprelu_by_row(reference, x, y)
+    ours.loss.backward()
+    theirs.backward()
+    torch.testing.assert_close(ours.loss, theirs, rtol=1e-12, atol=1e-12)
+    assert float(reference.extra["threshold"].grad.abs().sum()) > 0
     for key, tensor in reference.named().items():
         if tensor.grad is not None:
             torch.testing.assert_close(weights.named()[key].grad, tensor.grad, rtol=1e-10, atol=1e-12)

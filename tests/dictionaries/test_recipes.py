@@ -5,10 +5,10 @@ import math
 import pytest
 import torch
 
-from monosema.dictionaries import parse_spec
+from monosema.dictionaries import SparseCodes, parse_spec
 from monosema.dictionaries.architecture import Moment
 from monosema.dictionaries.auxk import silence
-from monosema.dictionaries.batchtopk import BatchTopKConfig, select_batch
+from monosema.dictionaries.batchtopk import BatchTopKConfig, select_batch, threshold_extra, threshold_statistics
 from monosema.dictionaries.jumprelu import JumpReLUConfig
 from monosema.dictionaries.learner import Learner, Length
 from monosema.dictionaries.scaling import Scaling
@@ -68,3 +68,12 @@ def test_batchtopk_begins_with_k_on_every_row(progress: float, per_row: bool):
     codes = select_batch(weights, x, BatchTopKConfig(n_features=64, k=4, per_row=0.5), Moment(progress, SILENT))
     assert len(codes.values) == 4 * 32
     assert bool((codes.l0() == 4).all()) == per_row
+
+
+def test_the_threshold_in_use_is_that_of_whole_batches_and_of_rows_only_where_there_was_none():
+    codes = SparseCodes.from_dense(torch.tensor([[3.0, 2.0], [0.0, 5.0]]))
+    config = BatchTopKConfig(n_features=2, k=1, per_row=0.5)
+    by_row, whole = (threshold_statistics(codes, config, Moment(progress, SILENT)) for progress in (0.4, 0.5))
+    assert by_row.keys() != whole.keys()
+    assert threshold_extra(by_row | {"threshold": 4.0}, 2)["threshold"].tolist() == [4.0, 4.0]
+    assert threshold_extra(by_row, 2)["threshold"].tolist() == [2.0, 2.0]
