@@ -7,6 +7,7 @@ from typing import Any
 from monosema.toys.algorithmic.algorithmic_config import AlgorithmicConfig
 from monosema.toys.exhibits import Exhibit
 from monosema.toys.multicomponent.scurve_config import ScurveConfig
+from monosema.toys.settings import AbsorptionConfig, CapacityConfig, PhaseConfig, SuperpositionConfig
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,20 @@ class Experiment:
 
 
 EXPERIMENTS: dict[str, Experiment] = {
+    "superposition": Experiment(
+        SuperpositionConfig,
+        "monosema.toys.answers.superposition:superposition",
+        "more features than dimensions: shapes, what collapses first, what a few rows leave behind",
+    ),
+    "capacity": Experiment(
+        CapacityConfig, "monosema.toys.answers.capacity:capacity", "does the Frobenius norm count features?"
+    ),
+    "phase": Experiment(
+        PhaseConfig, "monosema.toys.answers.phase:phase", "importance against density: where a second feature fits in"
+    ),
+    "absorption": Experiment(
+        AbsorptionConfig, "monosema.toys.answers.absorption:absorption", "why dictionaries with untied weights absorb"
+    ),
     "scurve": Experiment(
         ScurveConfig, "monosema.toys.multicomponent.scurve:scurve", "sums of products: when learning comes in steps"
     ),

@@ -130,9 +130,9 @@ class ToyDictionariesConfig:
     n_features: int = 24
     k: int = 2
     penalty: float = 1.2
-    rows: int = 200_000
+    rows: int = 160_000
     lr: float = 0.01
-    seeds: int = 4
+    seeds: int = 3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -181,6 +181,8 @@ class CapacityConfig:
     """That the classifier is asked."""
     decay: float = 0.9
     """Of importance, where the value of capacity is measured."""
+    steps: int = 2000
+    """Of the models there, and of the pentagon."""
     seed: int = 0
 
     def __post_init__(self) -> None:
