@@ -62,3 +62,24 @@ def test_other_values_at_the_same_places_leave_the_first_alone():
     assert torch.equal(other.dense(), F * 2)
     assert torch.equal(codes.dense(), F)
     assert other.by_feature[0] is codes.by_feature[0]
+
+
+def test_what_is_spread_over_entries_has_a_gradient_that_threads_do_not_change():
+    random = torch.Generator().manual_seed(0)
+    indices = torch.randint(0, 1024, (400_000,), generator=random)
+    codes = SparseCodes(indices, torch.ones(400_000), torch.tensor([0, 400_000]), 1024)
+    table, weight = torch.randn(1024, generator=random), torch.randn(400_000, generator=random)
+    torch.testing.assert_close(codes.spread(table), table[indices], rtol=0, atol=0)
+    threads = torch.get_num_threads()
+
+    def gradient(n: int) -> torch.Tensor:
+        torch.set_num_threads(n)
+        leaf = table.clone().requires_grad_()
+        (codes.spread(leaf) * weight).sum().backward()
+        assert leaf.grad is not None
+        return leaf.grad
+
+    try:
+        assert all(torch.equal(gradient(1), gradient(4)) for _ in range(20))
+    finally:
+        torch.set_num_threads(threads)

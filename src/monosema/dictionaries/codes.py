@@ -67,6 +67,11 @@ class SparseCodes:
             self._places["counts"] = torch.bincount(self.indices, minlength=self.n_features)
         return self._places["counts"]
 
+    def spread(self, table: Float[Tensor, "n_features"]) -> Float[Tensor, "nnz"]:
+        """The number in `table` of each entry's feature. The gradient is summed in the order of the entries, which
+        that of plain indexing is not when torch has several threads: two runs of the same seed would differ."""
+        return table.index_select(0, self.indices)
+
     def keep(self, mask: Bool[Tensor, "n_features"]) -> "SparseCodes":
         """The codes without the features where `mask` is False; nothing is selected in their place."""
         return self.where(mask[self.indices])

@@ -75,5 +75,5 @@ class Gated(Architecture):
 
 def _magnitudes(weights: Weights, gate: Tensor, codes: SparseCodes) -> Tensor:
     """exp(r_mag) W_enc x + b_mag at the places of `codes`, from the gate's W_enc x + b_gate there."""
-    at = codes.indices
-    return (gate - weights.b_enc[at]) * weights.extra["r_mag"][at].exp() + weights.extra["b_mag"][at]
+    b_gate, r_mag, b_mag = (codes.spread(t) for t in (weights.b_enc, weights.extra["r_mag"], weights.extra["b_mag"]))
+    return (gate - b_gate) * r_mag.exp() + b_mag

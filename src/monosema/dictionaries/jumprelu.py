@@ -105,7 +105,7 @@ class JumpReLU(Architecture):
         x: what the encoder multiplies."""
         theta, width = weights.extra["threshold"], self.config.bandwidth
         near = select_above(x, weights.W_enc, weights.b_enc, (theta - width / 2).detach())
-        near_theta = theta[near.indices]
+        near_theta = near.spread(theta)
         if by_row:
             codes = select_topk(x, weights.W_enc, weights.b_enc, max(1, round(self.config.target)))
             codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
