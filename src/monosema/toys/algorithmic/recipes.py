@@ -17,7 +17,7 @@ class Recipe:
     n_heads: int = 4
     d_mlp: int = 128
     steps: int = 1200
-    batch_size: int = 128
+    batch_size: int = 64
     lr: float = 3e-3
     weight_decay: float = 0.01
 
