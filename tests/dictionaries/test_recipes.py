@@ -60,12 +60,25 @@ def test_every_recipe_with_auxk_knows_its_own_interval():
     assert JumpReLUConfig(n_features=1024, dead_after=7).silence(10**9) == 7
 
 
-@pytest.mark.parametrize(("progress", "per_row"), [(0.0, True), (0.49, True), (0.5, False), (1.0, False)])
-def test_batchtopk_begins_with_k_on_every_row(progress: float, per_row: bool):
+@pytest.mark.parametrize(
+    ("steps", "progress", "per_row"),
+    [
+        (1000, 0.0, True),
+        (1000, 0.49, True),
+        (1000, 0.5, False),
+        (1000, 1.0, False),
+        (100, 0.0, True),
+        (100, 0.1, False),
+    ],
+)
+def test_batchtopk_begins_with_k_on_every_row_and_keeps_ninety_steps_for_the_batch(
+    steps: int, progress: float, per_row: bool
+):
     random = torch.Generator().manual_seed(0)
     weights = initial(64, torch.zeros(D), torch.zeros(D), centred=True, tied=False, generator=random)
     x = torch.randn(32, D, generator=random) * torch.logspace(-1, 1, 32)[:, None]
-    codes = select_batch(weights, x, BatchTopKConfig(n_features=64, k=4, per_row=0.5), Moment(progress, SILENT))
+    moment = Moment(progress, SILENT, 32 * steps)
+    codes = select_batch(weights, x, BatchTopKConfig(n_features=64, k=4, per_row=0.5), moment)
     assert len(codes.values) == 4 * 32
     assert bool((codes.l0() == 4).all()) == per_row
 
@@ -73,7 +86,7 @@ def test_batchtopk_begins_with_k_on_every_row(progress: float, per_row: bool):
 def test_the_threshold_in_use_is_that_of_whole_batches_and_of_rows_only_where_there_was_none():
     codes = SparseCodes.from_dense(torch.tensor([[3.0, 2.0], [0.0, 5.0]]))
     config = BatchTopKConfig(n_features=2, k=1, per_row=0.5)
-    by_row, whole = (threshold_statistics(codes, config, Moment(progress, SILENT)) for progress in (0.4, 0.5))
+    by_row, whole = (threshold_statistics(codes, config, Moment(progress, SILENT, 1000)) for progress in (0.4, 0.5))
     assert by_row.keys() != whole.keys()
     assert threshold_extra(by_row | {"threshold": 4.0}, 2)["threshold"].tolist() == [4.0, 4.0]
     assert threshold_extra(by_row, 2)["threshold"].tolist() == [2.0, 2.0]

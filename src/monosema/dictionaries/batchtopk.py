@@ -23,10 +23,14 @@ from monosema.dictionaries.weights import Weights
 
 THRESHOLD, ROW_THRESHOLD = "threshold", "row_threshold"
 
+LEAST_BY_BATCH = 90
+"""Steps at the end that choose by batch, whatever `per_row`: with fewer, what the rows were given is not unlearned."""
+
 
 @dataclass(frozen=True)
 class BatchTopKConfig(TopKConfig):
-    """As TopK's; k is the mean number of features per row. per_row: share of the run in which every row has k."""
+    """As TopK's; k is the mean number of features per row. per_row: share of the run in which every row has k, all but
+    its last LEAST_BY_BATCH steps."""
 
     per_row: float = 0.8
 
@@ -65,20 +69,21 @@ def select_batch(
     weights: Weights, x: Float[Tensor, "batch d_in"], config: BatchTopKConfig, moment: Moment
 ) -> SparseCodes:
     """The k x batch largest pre-activations of what the encoder multiplies; at first the k largest of each row."""
-    if by_row(config, moment):
+    if by_row(config, moment, len(x)):
         return select_topk(x, weights.W_enc, weights.b_enc, config.k)
     return select_batch_topk(x, weights.W_enc, weights.b_enc, config.k * len(x))
 
 
-def by_row(config: BatchTopKConfig, moment: Moment) -> bool:
+def by_row(config: BatchTopKConfig, moment: Moment, batch: int) -> bool:
     """Whether the run is still in its first part, in which every row has k features."""
-    return moment.progress < config.per_row
+    steps_left = (1 - moment.progress) * moment.rows / batch
+    return moment.progress < config.per_row and steps_left > LEAST_BY_BATCH
 
 
 def threshold_statistics(codes: SparseCodes, config: BatchTopKConfig, moment: Moment) -> dict[str, float]:
     """The smallest active value of the batch, to be averaged; nothing when nothing fires. What a row's k-th largest
     was says little of it: it has a name of its own."""
-    name = ROW_THRESHOLD if by_row(config, moment) else THRESHOLD
+    name = ROW_THRESHOLD if by_row(config, moment, len(codes)) else THRESHOLD
     return {name: float(codes.values.min())} if len(codes.values) else {}
 
 
