@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monosema import dictionaries
+from monosema import activations, dictionaries
 from monosema.activations import open_store
 from monosema.cli import main
 from monosema.core.config import from_json
@@ -48,7 +48,7 @@ def replaced(run: Path, made: dictionaries.Dictionary) -> Path:
 
 def test_it_trains_what_is_missing_and_measures_every_control(checked):
     stages = read_json(checked / "check" / "provenance.json")
-    assert list(stages) == [*(f"train {each}" for each in TRAINED), "measure"]
+    assert list(stages) == ["harvest shuffled", *(f"train {each}" for each in TRAINED), "measure"]
     check = check_of(checked)
     assert [one.dictionary for one in check.dictionaries] == ["topk"]
     assert (check.rows, check.recipe_rows, check.seeds) == (3200, 3200, 2)
@@ -97,6 +97,22 @@ def test_a_check_that_was_killed_goes_on(checked, tmp_path, capsys):
         shutil.rmtree(left)
     assert main(["check", str(run), *ROWS]) == 0
     assert capsys.readouterr().err.count("train:") == 1
+    assert (run / "check.json").read_bytes() == (checked / "check.json").read_bytes()
+
+
+def test_a_check_that_was_killed_while_it_read_shuffled_text_goes_on(whole, checked, tmp_path, capsys, monkeypatch):
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+
+    def killed(*args, **kwargs):
+        harvest(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    harvest = activations.harvest
+    with monkeypatch.context() as patch:
+        patch.setattr(activations, "harvest", killed)
+        assert main(["check", str(run), *ROWS]) == 130
+    assert main(["check", str(run), *ROWS]) == 0
+    capsys.readouterr()
     assert (run / "check.json").read_bytes() == (checked / "check.json").read_bytes()
 
 

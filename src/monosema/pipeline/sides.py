@@ -138,7 +138,13 @@ def _store(run: Run, work: Run, subject: Subject, side: str, model: Model | None
     read = ShuffledTokens(some) if side == "shuffled" else some
     reader = subject.model if side == "shuffled" else model
     assert reader is not None, "random weights are made before anything is read with them"
-    return activations.harvest(reader, read, config.sites, work.path / side / f"store-{some.n_blocks}", config.harvest)
+    stage, settings = f"harvest {side}", {"sites": list(config.sites), "harvest": settings_of(config.harvest)}
+    inputs = {"model": reader.fingerprint, "corpus": read.fingerprint}
+    with begun(work, stage, settings, inputs, 0):  # on record before there is a file, so that a killed one goes on
+        out = work.path / side / f"store-{some.n_blocks}"
+        store = activations.harvest(reader, read, config.sites, out, config.harvest)
+        work.finish(stage, {"store": store.fingerprint})
+    return store
 
 
 def _trained(work: Run, store: ActivationStore, recipe: Recipe, rows: int, side: str, seed: int) -> Trained:
