@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from monosema.core.config import to_json
@@ -20,7 +19,7 @@ from monosema.core.runs import write_text
 from monosema.dashboard import cells
 from monosema.dashboard.exhibits import arrows, curves, heatmaps
 from monosema.dashboard.exhibits.pictures import Picture
-from monosema.dashboard.page import HERE, asset, policy, shown_text
+from monosema.dashboard.page import asset, policy, templates
 from monosema.toys.exhibits import Arrows, Curves, Exhibit, Heatmap, Panel, Table
 
 
@@ -44,7 +43,7 @@ def exhibit_page(exhibit: Exhibit) -> str:
         for name, found in exhibit.findings.items()
     ]
     return (
-        _environment()
+        templates()
         .get_template("exhibit/page.html")
         .render(
             title=exhibit.name,
@@ -66,7 +65,7 @@ def write_exhibit(path: Path, exhibit: Exhibit) -> None:
 
 def panel_svgs(exhibit: Exhibit) -> dict[str, str]:
     """Every panel but the tables as an SVG file, by the file's name without its end."""
-    template = _environment().get_template("exhibit/panel.svg")
+    template = templates().get_template("exhibit/panel.svg")
     style = Markup(_written_out(asset("theme.css"), asset("exhibit.css")))
     return {
         view.key: template.render(title=view.title, picture=view.picture, style=style)
@@ -82,17 +81,6 @@ def write_panels(folder: Path, exhibit: Exhibit) -> tuple[Path, ...]:
         paths.append(folder / f"{key}.svg")
         write_text(paths[-1], svg)
     return tuple(paths)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=shown_text,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _views(exhibit: Exhibit) -> tuple[PanelView, ...]:

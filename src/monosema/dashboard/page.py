@@ -46,9 +46,9 @@ SECTIONS = (
 """The page from top to bottom. A new part is a file in sections/, a template of the same name, a line here."""
 
 
-def report(data: ReportData) -> str:
-    """The page as HTML. The same data gives the same text; nothing is fetched when it is opened."""
-    environment = Environment(
+def templates() -> Environment:
+    """The templates of every page: what they print is escaped, and a name that is not given is an error."""
+    return Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -56,10 +56,16 @@ def report(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def report(data: ReportData) -> str:
+    """The page as HTML. The same data gives the same text; nothing is fetched when it is opened."""
     style, script = asset("theme.css") + asset("report.css"), asset("report.js")
     shown = [(section, section.view(data)) for section in SECTIONS]
-    return environment.get_template("page.html").render(
-        title=data.title, facts=data.facts, sections=shown, style=style, script=script, policy=policy(script)
+    return (
+        templates()
+        .get_template("page.html")
+        .render(title=data.title, facts=data.facts, sections=shown, style=style, script=script, policy=policy(script))
     )
 
 

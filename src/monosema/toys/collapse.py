@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float64
+from scipy.stats import rankdata
 from torch import Tensor
 
 from monosema.toys.capacity import dimensionality, represented
@@ -74,16 +75,10 @@ def without_importance(config: CollapseConfig) -> CollapseConfig:
 
 def rank_correlation(a: Float64[Tensor, "n"], b: Float64[Tensor, "n"]) -> float:
     """Spearman's: the correlation of ranks, equal values sharing theirs; 0 where all of one side are equal."""
-    ranks = torch.stack([_ranks(a), _ranks(b)])
+    ranks = torch.stack([torch.from_numpy(rankdata(side.numpy())) for side in (a, b)])
     centred = ranks - ranks.mean(1, keepdim=True)
     sizes = centred.norm(dim=1).prod()
     return float(centred.prod(0).sum() / sizes) if sizes > 0 else 0.0
-
-
-def _ranks(values: Float64[Tensor, "n"]) -> Float64[Tensor, "n"]:
-    below = (values[None] < values[:, None]).sum(1)
-    same = (values[None] == values[:, None]).sum(1)
-    return below + (same - 1).double() / 2
 
 
 def order(found: Collapse) -> list[float]:

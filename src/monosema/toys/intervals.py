@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from statistics import mean, stdev
 
+from scipy.stats import binomtest
+
 from monosema.core.findings import Finding
 from monosema.evaluation.stability import students_t
 
@@ -19,8 +21,5 @@ def over_seeds(
 
 def share(name: str, hits: int, n: int, control: float | None, control_is: str, unit: str = "cases") -> Finding:
     """hits / n with the 95% interval of Wilson (1927), which stays within [0, 1] and is not empty at its ends."""
-    z = 1.959964
-    p, scale = hits / n, 1 + z * z / n
-    middle = (p + z * z / (2 * n)) / scale
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / scale
-    return Finding(name, p, control, control_is, min(p, middle - half), max(p, middle + half), n, unit)
+    p, interval = hits / n, binomtest(hits, n).proportion_ci(method="wilson")
+    return Finding(name, p, control, control_is, min(p, interval.low), max(p, interval.high), n, unit)
