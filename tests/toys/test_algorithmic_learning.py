@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from monosema.core.errors import ConfigError
+from monosema.core.exhibits import as_json
 from monosema.core.seeding import generator
 from monosema.models import Edit, load, save_small, wrap
 from monosema.toys import run_experiment
@@ -15,7 +16,6 @@ from monosema.toys.algorithmic.grokking import first_above, grok, sums
 from monosema.toys.algorithmic.learning import answer_loss, learn, schedule
 from monosema.toys.algorithmic.recipes import GrokConfig, Recipe
 from monosema.toys.algorithmic.tasks import NOT_ASKED, cumulative_sums, palindromes
-from monosema.toys.exhibits import as_json
 
 TINY = Recipe(n_layers=1, d_model=32, n_heads=2, d_mlp=32, steps=150, batch_size=64)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from monosema.core.exhibits import Arrows, Curves, Exhibit, Heatmap, as_json
 from monosema.core.findings import Finding
 from monosema.toys.answers.absorption import absorption
 from monosema.toys.answers.allocation import allocate
@@ -14,7 +15,6 @@ from monosema.toys.answers.capacity import at_norm_one, capacity, found_of
 from monosema.toys.answers.classifier import answers, classifier
 from monosema.toys.answers.phase import phase
 from monosema.toys.answers.superposition import superposition
-from monosema.toys.exhibits import Arrows, Curves, Exhibit, Heatmap, as_json
 from monosema.toys.polytopes import polygon
 from monosema.toys.readings import read
 from monosema.toys.settings import (

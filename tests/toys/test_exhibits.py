@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from monosema.core.errors import ConfigError
+from monosema.core.exhibits import as_json
 from monosema.core.findings import Finding
 from monosema.toys import ArrowFrame, Arrows, Curves, Exhibit, Heatmap, Line, Table
-from monosema.toys.exhibits import as_json
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from monosema.core.errors import ConfigError
+from monosema.core.exhibits import as_json
 from monosema.toys import Curves, Exhibit, Heatmap, run_experiment
-from monosema.toys.exhibits import as_json
 from monosema.toys.multicomponent.scurve_config import ScurveConfig
 from monosema.toys.multicomponent.surveys import boundary, map_of, waits_by_factors
 

@@ -6,8 +6,9 @@
 Names are resolved when first used, so that `HarvestConfig` costs no import of torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.activations.config import HarvestConfig as HarvestConfig
@@ -30,8 +31,4 @@ _HOMES = {
 
 __all__ = ["ActivationStore", "Batch", "HarvestConfig", "Stream", "harvest", "open_store", "stream"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

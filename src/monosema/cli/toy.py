@@ -36,9 +36,9 @@ class Arguments:
 
 def run(arguments: Arguments) -> Outcome:
     """Run the experiment, write what it showed, and say its answer."""
+    from monosema.core.exhibits import as_json
     from monosema.core.runs import write_json
     from monosema.dashboard.exhibit_page import write_exhibit, write_panels
-    from monosema.toys.exhibits import as_json
     from monosema.toys.experiments import run_experiment
 
     exhibit = run_experiment(arguments.experiment)

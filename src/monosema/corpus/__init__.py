@@ -6,8 +6,9 @@ Knows nothing of models. Only `TokenBlocks`, what `Tokens.blocks` returns, world
 text whose features are known) import torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.corpus.blocks import TokenBlocks
@@ -55,8 +56,4 @@ _HOMES = {
     "train_tokenizer": "tokenizer",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'monosema.corpus' has no attribute '{name}'")
-    return getattr(import_module(f"monosema.corpus.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -11,8 +11,9 @@
 Names are resolved when first used, so that naming this package costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.dashboard.cards import card as card
@@ -35,8 +36,4 @@ _HOMES = {
 
 __all__ = ["ReportData", "card", "read_run", "report", "write_check", "write_exhibit", "write_report"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

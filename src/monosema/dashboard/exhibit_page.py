@@ -15,12 +15,12 @@ from typing import Any
 from markupsafe import Markup
 
 from monosema.core.config import to_json
+from monosema.core.exhibits import Arrows, Curves, Exhibit, Heatmap, Panel, Table
 from monosema.core.runs import write_text
 from monosema.dashboard import cells
 from monosema.dashboard.exhibits import arrows, curves, heatmaps
 from monosema.dashboard.exhibits.pictures import Picture
 from monosema.dashboard.page import asset, policy, templates
-from monosema.toys.exhibits import Arrows, Curves, Exhibit, Heatmap, Panel, Table
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@
 Names are resolved when they are first used, so that reading a scorecard costs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.evaluation.batch import Predictions, ScoreBatch
@@ -77,8 +78,4 @@ _HOMES = {
     "score_codes": "measuring",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'monosema.evaluation' has no attribute '{name}'")
-    return getattr(import_module(f"monosema.evaluation.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

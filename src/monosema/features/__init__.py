@@ -10,8 +10,9 @@ Computes rows, never pages. Names are resolved when first used, so that reading 
 of torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.features.explaining.config import EndpointConfig as EndpointConfig
@@ -87,8 +88,4 @@ __all__ = [
     "study",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

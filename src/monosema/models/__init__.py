@@ -11,8 +11,9 @@
 Names are resolved when they are first used, so that a config costs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.models.controls import randomised
@@ -63,8 +64,4 @@ _HOMES = {
     "wrap": "loading",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'monosema.models' has no attribute '{name}'")
-    return getattr(import_module(f"monosema.models.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

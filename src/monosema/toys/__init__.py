@@ -11,15 +11,16 @@ them, plots as numbers, findings with their controls. The same config gives the 
 Names are resolved when they are first used, so that listing the experiments costs no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
+    from monosema.core.exhibits import ArrowFrame, Arrows, Curves, Exhibit, Heatmap, Line, Table
     from monosema.toys.absorption import hierarchy_dictionaries
     from monosema.toys.capacity import dimensionality, features_per_dimension, leverage
     from monosema.toys.collapse import collapse_features
     from monosema.toys.dictionaries import dictate
-    from monosema.toys.exhibits import ArrowFrame, Arrows, Curves, Exhibit, Heatmap, Line, Table
     from monosema.toys.experiments import EXPERIMENTS, Experiment, run_experiment
     from monosema.toys.geometry import Geometry, recognise
     from monosema.toys.inputs import Inputs, uniform_inputs
@@ -70,17 +71,17 @@ __all__ = [
 
 _HOMES = {
     "EXPERIMENTS": "experiments",
-    "ArrowFrame": "exhibits",
-    "Arrows": "exhibits",
-    "Curves": "exhibits",
-    "Exhibit": "exhibits",
+    "ArrowFrame": "monosema.core.exhibits",
+    "Arrows": "monosema.core.exhibits",
+    "Curves": "monosema.core.exhibits",
+    "Exhibit": "monosema.core.exhibits",
     "Experiment": "experiments",
     "Geometry": "geometry",
-    "Heatmap": "exhibits",
+    "Heatmap": "monosema.core.exhibits",
     "Inputs": "inputs",
-    "Line": "exhibits",
+    "Line": "monosema.core.exhibits",
     "Reading": "readings",
-    "Table": "exhibits",
+    "Table": "monosema.core.exhibits",
     "ToyConfig": "superposition",
     "ToyRun": "training",
     "ToyTrainConfig": "training",
@@ -104,8 +105,4 @@ _HOMES = {
     "uniform_inputs": "inputs",
 }
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'monosema.toys' has no attribute '{name}'")
-    return getattr(import_module(f"monosema.toys.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from monosema.core.exhibits import Exhibit
 from monosema.toys.algorithmic.algorithmic_config import AlgorithmicConfig
-from monosema.toys.exhibits import Exhibit
 from monosema.toys.multicomponent.scurve_config import ScurveConfig
 from monosema.toys.settings import AbsorptionConfig, CapacityConfig, PhaseConfig, SuperpositionConfig
 

@@ -5,11 +5,11 @@ Three dimensions are drawn as seen from a little above and to the side; what is 
 
 import math
 
+from monosema.core.exhibits import ArrowFrame, Arrows
 from monosema.dashboard.exhibits.pictures import SHAPES, Moment, Picture, Spot, Stroke
 from monosema.dashboard.numbers import short
 from monosema.dashboard.plots import Frame
 from monosema.dashboard.scales import Number, Scale
-from monosema.toys.exhibits import ArrowFrame, Arrows
 
 SIZE, EDGE = 360, 24
 AZIMUTH, ELEVATION = math.radians(30), math.radians(22)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from monosema.core.exhibits import Curves, Line
 from monosema.dashboard.exhibits.pictures import (
     BOTTOM,
     LEFT,
@@ -19,7 +20,6 @@ from monosema.dashboard.exhibits.pictures import (
 )
 from monosema.dashboard.numbers import short
 from monosema.dashboard.scales import Number, Scale, linear, logarithmic
-from monosema.toys.exhibits import Curves, Line
 
 N_SPOTS = 9
 """Spots on a line of many points; a line of fewer than twice as many has one at every point."""

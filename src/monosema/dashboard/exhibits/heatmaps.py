@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from monosema.core.exhibits import Heatmap, Line
 from monosema.dashboard.exhibits.curves import kinds
 from monosema.dashboard.exhibits.pictures import (
     BOTTOM,
@@ -21,7 +22,6 @@ from monosema.dashboard.exhibits.pictures import (
 )
 from monosema.dashboard.numbers import short
 from monosema.dashboard.scales import Number, Scale
-from monosema.toys.exhibits import Heatmap, Line
 
 N_LEVELS = 12
 """Shades of a number from low to high."""

@@ -7,8 +7,9 @@
 Frozen rows come out. Loads DuckDB, never torch. Names are resolved when they are first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.features.browse.columns import COLUMNS as COLUMNS
@@ -31,8 +32,4 @@ _HOMES = {
 
 __all__ = ["COLUMNS", "FeatureTable", "Manifest", "Query", "Range", "compare", "open_table"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -8,8 +8,9 @@
 Frozen rows come out. Names are resolved when they are first used: rows and settings load no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from monosema.core.lazy import lazily
 
 if TYPE_CHECKING:
     from monosema.features.live.explorer import Explorer as Explorer
@@ -20,8 +21,4 @@ _HOMES = {"Draw": "settings", "Explorer": "explorer", "Steer": "settings"}
 
 __all__ = ["Draw", "Explorer", "Steer"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = lazily(__name__, _HOMES)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int64
 from torch import Tensor, nn
 
+from monosema.core.exhibits import Curves, Exhibit, Line, Table
 from monosema.core.findings import Finding, short
 from monosema.core.seeding import generator
 from monosema.toys.algorithmic.algorithmic_config import AlgorithmicConfig
@@ -13,7 +14,6 @@ from monosema.toys.algorithmic.grokking import Grokked, first_above, grok
 from monosema.toys.algorithmic.learning import Learnt, learn, untrained
 from monosema.toys.algorithmic.recipes import RECIPES, Recipe
 from monosema.toys.algorithmic.tasks import TASKS, Task
-from monosema.toys.exhibits import Curves, Exhibit, Line, Table
 from monosema.toys.intervals import share
 
 N_COUNTED = 4000

@@ -5,10 +5,10 @@ from statistics import mean
 
 import torch
 
+from monosema.core.exhibits import Curves, Exhibit, Line, Panel, Table
 from monosema.core.findings import Finding, short
 from monosema.toys.absorption import Absorbed, hierarchy_dictionaries
 from monosema.toys.dictionaries import Dictated, dictate, specs
-from monosema.toys.exhibits import Curves, Exhibit, Line, Panel, Table
 from monosema.toys.intervals import over_seeds, share
 from monosema.toys.ledger import BREAK_EVEN, absorption_ledger, expected_difference
 from monosema.toys.settings import AbsorptionConfig

@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from monosema.core.exhibits import Curves, Line
 from monosema.core.findings import short
 from monosema.toys import exact
 from monosema.toys.answers.drawn import band, numbers
 from monosema.toys.capacity import dimensionality
-from monosema.toys.exhibits import Curves, Line
 from monosema.toys.inputs import Inputs, uniform_inputs
 from monosema.toys.marginal import marginal_value
 from monosema.toys.superposition import ToyConfig, Toys

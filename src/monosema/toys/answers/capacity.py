@@ -8,6 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from monosema.core.exhibits import Curves, Exhibit, Line, Panel, Table
 from monosema.core.findings import Finding, short
 from monosema.core.seeding import generator
 from monosema.toys.answers.allocation import Allocation, allocate
@@ -15,7 +16,6 @@ from monosema.toys.answers.classifier import Classifier, classifier
 from monosema.toys.answers.drawn import band
 from monosema.toys.capacity import represented
 from monosema.toys.collapse import rank_correlation
-from monosema.toys.exhibits import Curves, Exhibit, Line, Panel, Table
 from monosema.toys.inputs import uniform_inputs
 from monosema.toys.intervals import over_seeds, share
 from monosema.toys.readings import Reading, Rescaled, read, rescaled

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from monosema.toys.exhibits import ArrowFrame, Line, Role
+from monosema.core.exhibits import ArrowFrame, Line, Role
 from monosema.toys.training import ToyRun
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from monosema.core.exhibits import Curves, Exhibit, Heatmap, Line, Table
 from monosema.core.findings import Finding, short
 from monosema.toys.answers.drawn import band, numbers
 from monosema.toys.collapse import Collapse, collapse_features, rank_correlation, without_importance
-from monosema.toys.exhibits import Curves, Exhibit, Heatmap, Line, Table
 from monosema.toys.intervals import over_seeds, share
 from monosema.toys.phase import PHASES, PhaseDiagram, boundary, phase_diagram
 from monosema.toys.settings import PhaseConfig

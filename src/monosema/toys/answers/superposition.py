@@ -5,10 +5,10 @@ from statistics import mean
 
 import torch
 
+from monosema.core.exhibits import Arrows, Curves, Exhibit, Heatmap, Line, Panel, Table
 from monosema.core.findings import Finding, short
 from monosema.toys.answers.drawn import band, densities_between, directions, numbers
 from monosema.toys.collapse import Collapse, collapse_features, order, without_importance
-from monosema.toys.exhibits import Arrows, Curves, Exhibit, Heatmap, Line, Panel, Table
 from monosema.toys.geometry import recognise
 from monosema.toys.inputs import Inputs, uniform_inputs
 from monosema.toys.intervals import over_seeds, share

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from statistics import mean
 
+from monosema.core.exhibits import Exhibit
 from monosema.core.findings import Finding, short
-from monosema.toys.exhibits import Exhibit
 from monosema.toys.intervals import over_seeds, share
 from monosema.toys.multicomponent import scurve_panels as panels
 from monosema.toys.multicomponent.scurve_config import ScurveConfig

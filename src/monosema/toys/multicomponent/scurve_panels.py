@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import mean
 
+from monosema.core.exhibits import Curves, Heatmap, Line, Role, Table
 from monosema.core.findings import short
-from monosema.toys.exhibits import Curves, Heatmap, Line, Role, Table
 from monosema.toys.multicomponent.surveys import Curve, Map, Runs, Waits
 from monosema.toys.multicomponent.theory import eckart_young
 
