@@ -5,14 +5,16 @@
     Exhibit
     |-- question, answer    sentences with the measured numbers in them
     |-- findings            every headline number with its control
-    |-- panels              Curves | Heatmap | Arrows | Table
+    |-- panels              Curves | Heatmap | Arrows | Scatter | Table
     `-- settings, how       what was asked for, and what ran
 
 Every panel has a title and `says`: one sentence that tells what is to be seen, for those who cannot see it too.
 A number that is not there is NaN; it leaves a gap.
 """
 
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from math import isfinite
 from typing import Any, Literal
 
 from monosema.core.config import require, to_json
@@ -109,6 +111,58 @@ class Arrows:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Points (x, y) of one class, with what each is, if it is said. Those of a control are grey."""
+
+    name: str
+    x: tuple[Number, ...]
+    y: tuple[Number, ...]
+    labels: tuple[str, ...] = ()
+    role: Literal["measured", "control"] = "measured"
+
+    def __post_init__(self) -> None:
+        same = len(self.x) == len(self.y) and len(self.labels) in (0, len(self.x))
+        require(same, f"points '{self.name}': x and y must be equally long, and so must labels, if there are any")
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Points in two dimensions, a colour and a shape for every class.
+
+    x_span, y_span    the ends of the axes; () for as far as the points go. See `on_shared_axes`
+    """
+
+    title: str
+    says: str
+    x_title: str
+    y_title: str
+    points: tuple[Points, ...]
+    x_span: tuple[()] | tuple[Number, Number] = ()
+    y_span: tuple[()] | tuple[Number, Number] = ()
+
+    def __post_init__(self) -> None:
+        rising = all(span[0] < span[1] for span in (self.x_span, self.y_span) if span)
+        require(rising, f"scatter '{self.title}': x_span and y_span must go from a lower to a higher number")
+
+
+def on_shared_axes(*panels: Scatter) -> tuple[Scatter, ...]:
+    """The panels with axes that hold the points of all of them. The page sets them side by side."""
+    every = [points for panel in panels for points in panel.points]
+    x, y = _span(v for points in every for v in points.x), _span(v for points in every for v in points.y)
+    return tuple(replace(panel, x_span=x, y_span=y) for panel in panels)
+
+
+def _span(values: Iterable[Number]) -> tuple[()] | tuple[Number, Number]:
+    """From the lowest to the highest number with a little room; () when there is none."""
+    found = [v for v in values if isfinite(v)]
+    if not found:
+        return ()
+    low, high = min(found), max(found)
+    room = 0.04 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
+@dataclass(frozen=True)
 class Table:
     """Rows of text under headers."""
 
@@ -123,7 +177,7 @@ class Table:
         )
 
 
-Panel = Curves | Heatmap | Arrows | Table
+Panel = Curves | Heatmap | Arrows | Scatter | Table
 
 
 @dataclass(frozen=True)
@@ -134,6 +188,7 @@ class Exhibit:
     findings    the headline numbers by a name of their own, each with its control
     settings    the frozen config that was run
     how         what ran: sampled batches or exact losses, how many seeds and steps
+    command     the verb that makes it, as it is written after `monosema`; '' for `toy NAME`
     """
 
     name: str
@@ -143,6 +198,7 @@ class Exhibit:
     findings: dict[str, Finding]
     settings: Any
     how: str
+    command: str = ""
 
 
 def as_json(exhibit: Exhibit) -> dict[str, Any]:

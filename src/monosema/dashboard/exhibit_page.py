@@ -15,23 +15,27 @@ from typing import Any
 from markupsafe import Markup
 
 from monosema.core.config import to_json
-from monosema.core.exhibits import Arrows, Curves, Exhibit, Heatmap, Panel, Table
+from monosema.core.exhibits import Arrows, Curves, Exhibit, Heatmap, Panel, Scatter, Table
 from monosema.core.runs import write_text
 from monosema.dashboard import cells
-from monosema.dashboard.exhibits import arrows, curves, heatmaps
+from monosema.dashboard.exhibits import arrows, curves, heatmaps, scatters
 from monosema.dashboard.exhibits.pictures import Picture
 from monosema.dashboard.page import asset, policy, templates
 
 
 @dataclass(frozen=True)
 class PanelView:
-    """A panel with its picture, or the table that it is; `key` is its address on the page and its file's name."""
+    """A panel with its picture, or the table that it is; `key` is its address on the page and its file's name.
+
+    begins    whether it is the first of panels on shared axes, which begin a row
+    """
 
     key: str
     title: str
     says: str
     picture: Picture | None
     table: Table | None
+    begins: bool = False
 
 
 def exhibit_page(exhibit: Exhibit) -> str:
@@ -85,16 +89,25 @@ def write_panels(folder: Path, exhibit: Exhibit) -> tuple[Path, ...]:
 
 def _views(exhibit: Exhibit) -> tuple[PanelView, ...]:
     keys: dict[str, int] = {}
-    return tuple(_view(panel, keys) for panel in exhibit.panels)
+    before = (None, *exhibit.panels[:-1])
+    return tuple(_view(panel, last, keys) for panel, last in zip(exhibit.panels, before, strict=True))
 
 
-def _view(panel: Panel, keys: dict[str, int]) -> PanelView:
+def _view(panel: Panel, before: Panel | None, keys: dict[str, int]) -> PanelView:
     """The panel under a key made of its title; a second of the same title gets a number."""
     key = re.sub(r"[^a-z0-9]+", "-", panel.title.lower()).strip("-") or "panel"
     keys[key] = keys.get(key, 0) + 1
     if keys[key] > 1:
         key = f"{key}-{keys[key]}"
-    return PanelView(key, panel.title, panel.says, _picture(panel), panel if isinstance(panel, Table) else None)
+    table = panel if isinstance(panel, Table) else None
+    return PanelView(key, panel.title, panel.says, _picture(panel), table, begins=_begins(panel, before))
+
+
+def _begins(panel: Panel, before: Panel | None) -> bool:
+    """Whether `panel` is on axes of its own making that the panel before it does not share."""
+    if not isinstance(panel, Scatter) or not panel.x_span:
+        return False
+    return not isinstance(before, Scatter) or (before.x_span, before.y_span) != (panel.x_span, panel.y_span)
 
 
 def _picture(panel: Panel) -> Picture | None:
@@ -105,6 +118,8 @@ def _picture(panel: Panel) -> Picture | None:
             return heatmaps.picture(panel)
         case Arrows():
             return arrows.picture(panel)
+        case Scatter():
+            return scatters.picture(panel)
         case Table():
             return None
 
