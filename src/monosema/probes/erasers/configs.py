@@ -1,0 +1,95 @@
+"""The settings of every eraser: a frozen config each, without torch, so that a command can list them.
+
+Three erasers in closed form share two settings:
+
+    tolerance   canonical correlations with the labels up to this count as rounding. Sampling noise alone gives about
+                sqrt(d / n), which is erased too: else class means would not be equal
+    floor       least eigenvalue of the correlation matrix of x; directions that are narrower count as this wide.
+                Guardedness does not depend on it, only the price
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from monosema.core.config import require_range
+
+TOLERANCE = 1e-6
+FLOOR = 1e-9
+
+
+def _check(tolerance: float, floor: float) -> None:
+    require_range("tolerance", tolerance, 0, 1)
+    require_range("floor", floor, 0, 1, open_low=True)
+
+
+@dataclass(frozen=True)
+class LeaceConfig:
+    """LEAst-squares Concept Erasure (Belrose et al. 2023): the least change, in mean square, of any affine one that
+    leaves no linear probe better than a constant."""
+
+    method: ClassVar[str] = "leace"
+    tolerance: float = TOLERANCE
+    floor: float = FLOOR
+
+    def __post_init__(self) -> None:
+        _check(self.tolerance, self.floor)
+
+
+@dataclass(frozen=True)
+class OrthConfig:
+    """The orthogonal projection that makes class means equal and keeps the mean: LEACE with the covariance of x left
+    out of account; it only decides what counts as correlated."""
+
+    method: ClassVar[str] = "orth"
+    tolerance: float = TOLERANCE
+    floor: float = FLOOR
+
+    def __post_init__(self) -> None:
+        _check(self.tolerance, self.floor)
+
+
+@dataclass(frozen=True)
+class MeanDifferenceConfig:
+    """x - (x.u) u, u = d/|d|, d the difference of the class means; with more classes, the span of all differences.
+    As published it moves the mean."""
+
+    method: ClassVar[str] = "mean_difference"
+    tolerance: float = TOLERANCE
+    floor: float = FLOOR
+
+    def __post_init__(self) -> None:
+        _check(self.tolerance, self.floor)
+
+
+ClosedConfig = LeaceConfig | OrthConfig | MeanDifferenceConfig
+
+
+@dataclass(frozen=True)
+class InlpConfig:
+    """Iterative null-space projection (Ravfogel et al. 2020): fit a logistic regression, project its directions out,
+    and again, `steps` times or until it finds nothing. Departure: x' keeps the mean.
+
+    ridge       strength of the penalty: cross-entropy + ridge / 2 |w|^2, on rows scaled to unit variance on average
+    """
+
+    method: ClassVar[str] = "inlp"
+    steps: int = 8
+    ridge: float = 1e-3
+
+    def __post_init__(self) -> None:
+        require_range("steps", self.steps, 1)
+        require_range("ridge", self.ridge, 0)
+
+
+@dataclass(frozen=True)
+class RandomEraserConfig:
+    """The control: an orthogonal projection of `rank` directions drawn at random, which keeps the mean."""
+
+    method: ClassVar[str] = "random"
+    rank: int = 1
+
+    def __post_init__(self) -> None:
+        require_range("rank", self.rank, 0)
+
+
+EraserConfig = LeaceConfig | OrthConfig | MeanDifferenceConfig | InlpConfig | RandomEraserConfig
