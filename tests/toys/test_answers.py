@@ -1,5 +1,6 @@
 """The experiments on superposition, in small: what they say is what was measured, and the same twice."""
 
+import functools
 import json
 import math
 from typing import Any
@@ -13,6 +14,8 @@ from monosema.toys.answers.absorption import absorption
 from monosema.toys.answers.allocation import allocate
 from monosema.toys.answers.capacity import at_norm_one, capacity, found_of
 from monosema.toys.answers.classifier import answers, classifier
+from monosema.toys.answers.computation import computation
+from monosema.toys.answers.correlated import correlated
 from monosema.toys.answers.phase import phase
 from monosema.toys.answers.superposition import superposition
 from monosema.toys.polytopes import polygon
@@ -21,6 +24,8 @@ from monosema.toys.settings import (
     AbsorptionConfig,
     CapacityConfig,
     CollapseConfig,
+    ComputationConfig,
+    CorrelatedConfig,
     HierarchyConfig,
     MemorisationConfig,
     PhaseConfig,
@@ -48,6 +53,14 @@ SMALL: dict[str, tuple[Any, Any]] = {
             SweepConfig(((5, 2),), (0.02, 0.3), restarts=2, seeds=2, steps=400, lr=0.03), rows=256, steps=150
         ),
     ),
+    "correlated": (
+        correlated,
+        CorrelatedConfig(8, (2, 4), densities=2, lowest=0.1, seeds=2, restarts=3, steps=500, batch=128, frames=3),
+    ),
+    "computation": (
+        computation,
+        ComputationConfig(n=6, m=4, decay=0.7, densities=3, lowest=0.05, seeds=2, steps=700, batch=128),
+    ),
     "phase": (phase, PhaseConfig(PhaseGridConfig(cells=4, restarts=6, steps=500), COLLAPSE)),
     "absorption": (
         absorption,
@@ -59,6 +72,12 @@ SMALL: dict[str, tuple[Any, Any]] = {
 }
 
 
+@functools.cache
+def made(name: str) -> Exhibit:
+    run, config = SMALL[name]
+    return run(config)
+
+
 def shown(exhibit: Exhibit) -> str:
     return json.dumps(as_json(exhibit), allow_nan=False)
 
@@ -66,8 +85,7 @@ def shown(exhibit: Exhibit) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_an_experiment_says_what_it_measured_the_same_twice(name: str):
-    run, config = SMALL[name]
-    exhibit = run(config)
+    (run, config), exhibit = SMALL[name], made(name)
     assert exhibit.name == name and exhibit.settings is config
     for finding in exhibit.findings.values():
         assert isinstance(finding, Finding)
@@ -81,7 +99,7 @@ def test_an_experiment_says_what_it_measured_the_same_twice(name: str):
 
 @pytest.mark.slow
 def test_the_animation_begins_at_random_and_ends_in_the_shape_that_is_said():
-    exhibit = superposition(SMALL["superposition"][1])
+    exhibit = made("superposition")
     arrows = [panel for panel in exhibit.panels if isinstance(panel, Arrows)]
     assert len(arrows) == 3
     first, last = arrows[-1].frames[0], arrows[-1].frames[-1]
@@ -92,8 +110,34 @@ def test_the_animation_begins_at_random_and_ends_in_the_shape_that_is_said():
 
 
 @pytest.mark.slow
+def test_features_that_never_occur_together_are_opposite_and_those_that_do_are_not():
+    exhibit = made("correlated")
+    found = exhibit.findings
+    never = found["cosine_of_features_that_never_occur_together"]
+    assert never.control is not None and never.value < never.control - 0.2
+    assert found["cosine_of_features_that_occur_together_without_room"].value > 0.9
+    assert abs(found["cosine_of_features_that_occur_together_with_room"].value) < 0.2
+    arrows = {panel.title: panel for panel in exhibit.panels if isinstance(panel, Arrows)}
+    opposite = torch.tensor(arrows["Two pairs in two dimensions, anticorrelated"].frames[-1].points)
+    assert torch.cosine_similarity(opposite[[0, 2]], opposite[[1, 3]]).tolist() == pytest.approx([-1, -1], abs=0.02)
+    assert arrows["Two pairs in two dimensions, correlated"].frames[-1].weights == pytest.approx((1, 1, 0.35, 0.35))
+
+
+@pytest.mark.slow
+def test_neurons_serve_one_feature_when_all_are_on_and_several_when_few_are():
+    found = made("computation").findings
+    assert found["monosemantic_neurons_when_dense"].value > 0.8
+    assert found["monosemantic_neurons_when_dense"].control == pytest.approx(0, abs=0.2)
+    assert found["monosemantic_neurons_when_sparse"].value < 0.6
+    for name in ("loss_over_that_of_the_best_affine_map", "loss_over_that_without_a_hidden_relu"):
+        control = found[name].control
+        assert control is not None and found[name].value < 0.8 * control
+    assert found["monosemantic_neurons_that_keep_x"].control == pytest.approx(0, abs=0.2)
+
+
+@pytest.mark.slow
 def test_the_map_has_the_boundary_of_theory_over_it():
-    exhibit = phase(SMALL["phase"][1])
+    exhibit = made("phase")
     diagram = next(panel for panel in exhibit.panels if isinstance(panel, Heatmap))
     assert diagram.lines[0].role == "theory"
     assert diagram.lines[0].x[0] == pytest.approx(4 * diagram.y[0] / (2 + 5 * diagram.y[0]))

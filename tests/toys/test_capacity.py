@@ -63,6 +63,7 @@ def test_leverage_bounds_dimensionality_and_sums_to_the_rank():
     W = drawn(30, 4, 9)
     assert bool((dimensionality(W) <= leverage(W) + 1e-12).all())
     assert torch.allclose(leverage(W).sum(-1), torch.full((30,), 4.0, dtype=torch.float64))
+    assert bool((dimensionality(W).sum(-1) < 4 - 1e-3).all())  # no column is an eigenvector of W W^T
     flat = W.clone()
     flat[:, 3] = flat[:, 0] + flat[:, 1]
     assert rank(flat).tolist() == [3] * 30

@@ -119,6 +119,18 @@ def test_plateaus_are_the_best_that_fewer_components_can_do():
     assert (ran.losses[:, -1] < 1e-9).all()
 
 
+def test_a_plateau_is_longer_by_the_logarithm_of_a_smaller_start():
+    # Plateau k lasts ln(1 / init) (1 / s_(k+1) - 1 / s_k): from the same draws a hundred times smaller, ln 100 times
+    # the bracket longer. Between s = 8 and 2 that is 3/8, between 2 and .5 it is 3/2.
+    made = target(VALUES, 10)
+    lengths = []
+    for init in (1e-6, 1e-8):
+        ran = train(drawn(1, 3, (10, 10), init), made, "mse", OptimiserConfig("flow", 0.01), 5000, record_every=2)
+        lengths.append([plateau.length for plateau in plateaus(*curve(ran, 0, 0.01))])
+    longer = [after - before for before, after in zip(*lengths, strict=True)]
+    assert longer[1:] == pytest.approx([math.log(100) * 3 / 8, math.log(100) * 3 / 2], rel=0.03)
+
+
 @pytest.mark.parametrize(("rank", "end"), [(1, 2.125), (2, 0.125), (3, 0.0)])
 def test_a_model_of_fewer_components_ends_at_what_it_cannot_hold(rank: int, end: float):
     made = target(VALUES, 6)
@@ -242,6 +254,16 @@ def test_the_second_plateau_is_there_with_gradient_descent_and_gone_with_adam():
     assert (down.losses[:, -1] < 1e-4).all()
     adam = train(drawn(4, 2, (20, 20), 1e-3), made, "kl", OptimiserConfig("adam", 0.01), 4000)
     assert all(len(plateaus(*curve(adam, run, 1.0))) == 1 for run in range(4))
+
+
+@pytest.mark.slow
+def test_of_ten_components_something_is_left_when_two_are_learnt():
+    left = {}
+    for rank, values in ((2, (40.0, 15.0)), (10, tuple(40.0 / (i + 1) for i in range(10)))):
+        factors = drawn(1, rank, (20, 20), 1e-8)
+        ran = train(factors, target(values, 20), "kl", OptimiserConfig("flow", 1.0), 4000, record_every=4000)
+        left[rank] = (ran.losses[0, -1] / ran.losses[0, 0]).item()
+    assert left[2] < 1e-5 < 1e-3 < left[10] < 1e-2
 
 
 def test_plateaus_of_curves_drawn_by_hand():

@@ -24,8 +24,8 @@ def test_it_finds_the_steps_and_not_without_the_product(exhibit: Exhibit):
     assert (found["plateaus"].value, found["plateaus"].control) == (3.0, 0.0)
     heights = [found[f"height_of_plateau_{k}"].value for k in (1, 2, 3)]
     assert heights == pytest.approx([34.125, 2.125, 0.125], rel=1e-3)
-    assert found["second_plateau_cross_entropy: gradient descent, 1e-8"].value == 1.0
-    assert found["second_plateau_cross_entropy: Adam, 1e-3"].value == 0.0
+    assert found["second_plateau_cross_entropy: gradient descent from 1e-8"].value == 1.0
+    assert found["second_plateau_cross_entropy: Adam from 1e-3"].value == 0.0
 
 
 @pytest.mark.slow
@@ -33,7 +33,7 @@ def test_the_sentences_hold_the_numbers_of_the_findings(exhibit: Exhibit):
     text = " ".join(exhibit.answer)
     assert "34.125, 2.125, 0.125" in text
     assert f"in {exhibit.findings['second_plateau_flow'].value:.0%} of the runs" in text
-    assert f"{exhibit.findings['wait_of_three_factors'].value:.1f} times as long" in text
+    assert f"{exhibit.findings['wait_of_three_factors_from_a_smaller_start'].value:.1f} times as long" in text
 
 
 @pytest.mark.slow

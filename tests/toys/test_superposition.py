@@ -112,7 +112,7 @@ def test_the_absolute_value_is_learnt_with_two_neurons_a_feature_and_not_with_on
 @pytest.mark.parametrize(
     "config, message",
     [
-        (lambda: ToyConfig(absolute=True), "needs a hidden ReLU"),
+        (lambda: ToyConfig(absolute=True), "give tied=false, and neurons=true"),
         (lambda: train(ToyConfig(n=4), uniform_inputs(1, 5, 0.1), ToyTrainConfig(steps=1)), "have 5 features"),
         (
             lambda: train(KINDS["absolute"], uniform_inputs(1, 6, 0.1), ToyTrainConfig(steps=1)),

@@ -7,7 +7,14 @@ from typing import Any
 from monosema.core.exhibits import Exhibit
 from monosema.toys.algorithmic.algorithmic_config import AlgorithmicConfig
 from monosema.toys.multicomponent.scurve_config import ScurveConfig
-from monosema.toys.settings import AbsorptionConfig, CapacityConfig, PhaseConfig, SuperpositionConfig
+from monosema.toys.settings import (
+    AbsorptionConfig,
+    CapacityConfig,
+    ComputationConfig,
+    CorrelatedConfig,
+    PhaseConfig,
+    SuperpositionConfig,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,16 @@ EXPERIMENTS: dict[str, Experiment] = {
         SuperpositionConfig,
         "monosema.toys.answers.superposition:superposition",
         "more features than dimensions: shapes, what collapses first, what a few rows leave behind",
+    ),
+    "correlated": Experiment(
+        CorrelatedConfig,
+        "monosema.toys.answers.correlated:correlated",
+        "features that occur together, and features that never do: where each lies",
+    ),
+    "computation": Experiment(
+        ComputationConfig,
+        "monosema.toys.answers.computation:computation",
+        "neurons that compute |x|: which serve one feature, and what they save",
     ),
     "capacity": Experiment(
         CapacityConfig, "monosema.toys.answers.capacity:capacity", "does the Frobenius norm count features?"

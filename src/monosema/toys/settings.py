@@ -218,3 +218,71 @@ class AbsorptionConfig:
     def __post_init__(self) -> None:
         require_range("penalty", self.penalty, 0, 2)
         require_range("parent_alone", self.parent_alone, 0, 1)
+
+
+@dataclass(frozen=True)
+class CorrelatedConfig:
+    """Where do features lie that occur together, and those that never do?"""
+
+    n: int = 8
+    """Features, in pairs."""
+    dimensions: tuple[int, ...] = (2, 3, 4, 5, 6)
+    """Numbers of dimensions that they are passed through."""
+    densities: int = 6
+    """How many, evenly in the logarithm."""
+    lowest: float = 0.02
+    highest: float = 0.5
+    """At most 1/2: two features that never occur together cannot be on more often."""
+    seeds: int = 6
+    restarts: int = 4
+    """Of each seed, of which the best is kept."""
+    steps: int = 1500
+    batch: int = 512
+    lr: float = 0.01
+    frames: int = 24
+    """Moments in the animations."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.n >= 4 and self.n % 2 == 0, f"n is {self.n}: features come in pairs, at least two pairs")
+        for name in ("densities", "seeds", "frames"):
+            require_range(name, getattr(self, name), 2)
+        for name in ("restarts", "steps", "batch"):
+            require_range(name, getattr(self, name), 1)
+        rising = self.dimensions == tuple(sorted(set(self.dimensions)))
+        require(
+            rising and len(self.dimensions) >= 2 and self.dimensions[0] >= 1,
+            f"dimensions must be two or more rising numbers, got {self.dimensions}",
+        )
+        require_range("lowest", self.lowest, 0, self.highest, open_low=True)
+        require_range("highest", self.highest, 0, 0.5)
+
+
+@dataclass(frozen=True)
+class ComputationConfig:
+    """What do neurons do that compute |x| of more features than there are of them?"""
+
+    n: int = 12
+    """Features."""
+    m: int = 6
+    """Neurons."""
+    decay: float = 0.8
+    """Of importance, from a feature to the next."""
+    densities: int = 7
+    """How many, evenly in the logarithm, up to 1."""
+    lowest: float = 0.02
+    seeds: int = 6
+    restarts: int = 2
+    """Of each seed, of which the best is kept."""
+    steps: int = 2000
+    batch: int = 512
+    lr: float = 0.01
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("n", "densities", "seeds"):
+            require_range(name, getattr(self, name), 2)
+        for name in ("m", "restarts", "steps", "batch"):
+            require_range(name, getattr(self, name), 1)
+        require_range("decay", self.decay, 0, 1, open_low=True)
+        require_range("lowest", self.lowest, 0, 1, open_low=True)

@@ -24,8 +24,8 @@ from monosema.toys.inputs import Inputs
 
 @dataclass(frozen=True)
 class ToyConfig:
-    """tied: W_out is W_in. neurons: ReLU on the hidden layer (needs `tied` for the neuron model, untied to compute).
-    absolute: the target is |x|, of features in [-1, 1]."""
+    """tied: W_out is W_in. neurons: ReLU on the hidden layer (tied for the neuron model, untied to compute).
+    absolute: the target is |x|, of features in [-1, 1]; without `neurons` only the output's ReLU is left to tell it."""
 
     n: int = 5
     m: int = 2
@@ -38,8 +38,8 @@ class ToyConfig:
         require_range("n", self.n, 1)
         require_range("m", self.m, 1)
         require(
-            not self.absolute or (self.neurons and not self.tied),
-            "|x| needs a hidden ReLU and weights that are not tied: give neurons=true, tied=false",
+            not (self.absolute and self.tied),
+            "|x| cannot be told with tied weights: give tied=false, and neurons=true for a hidden ReLU to compute it",
         )
 
 

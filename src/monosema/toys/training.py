@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from monosema.core.config import require, require_range
@@ -98,7 +98,7 @@ def train(config: ToyConfig, inputs: Inputs, training: ToyTrainConfig) -> ToyRun
     toys = initial(config, len(inputs), training.seed, torch.float32 if sampled else torch.float64)
     gradient = sampled_gradient(inputs, training) if sampled else exact_gradient(inputs, training)
     snapshots = descend(toys, gradient, training)
-    losses = _losses(toys, inputs, training)
+    losses = measured_losses(toys, inputs, training)
     if not bool(torch.isfinite(losses).all()):
         raise DivergedError(f"a loss is not finite after {training.steps} steps: lower lr, now {training.lr:g}")
     return ToyRun(toys, losses, snapshots, how(inputs, training))
@@ -165,7 +165,8 @@ def exact_gradient(inputs: Inputs, training: ToyTrainConfig) -> Gradient:
     return gradient
 
 
-def _losses(toys: Toys, inputs: Inputs, training: ToyTrainConfig) -> Tensor:
+def measured_losses(toys: Toys, inputs: Inputs, training: ToyTrainConfig) -> Float64[Tensor, "instance n"]:
+    """The loss of each feature: on fresh rows, or exact."""
     if training.method == "sampled":
         rows = max(training.batch, 16_384)
         return toys.losses(inputs.draw(rows, training.seed, CHECK_STEP), inputs).double()

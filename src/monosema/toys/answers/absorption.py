@@ -81,7 +81,7 @@ def findings(config: AbsorptionConfig, runs: Runs) -> dict[str, Finding]:
             "tied dictionaries on the same rows",
             "seeds",
         ),
-        "cosine_of_the_parents_latent_with_the_child": over_seeds(
+        "cosine_of_the_parent_latent_with_the_child": over_seeds(
             "cosine of the parent's latent with the child, untied",
             [each.with_child for each in untied],
             mean(each.with_child for each in tied),
@@ -120,7 +120,7 @@ def _answer(config: AbsorptionConfig, runs: Runs, found: dict[str, Finding]) -> 
         f"the parent and {absorbing['tied']} tied ones; the share is {found['seeds_that_absorb']}. A tied "
         f"latent can be silent at the child's rows only by turning away from the child: {leaning} of "
         f"{len(runs.hierarchy)} did, and are the parent's no more. The cosine of the parent's latent with the child is "
-        f"{found['cosine_of_the_parents_latent_with_the_child']}.",
+        f"{found['cosine_of_the_parent_latent_with_the_child']}.",
         f"The error of the tied dictionaries is {found['error_of_tied_over_untied']} times that of the untied ones.",
         "On toy models, where there is no hierarchy, L1 finds the features with a mean cosine of "
         f"{tied:.3f} tied and {untied:.3f} untied; the best of all is "

@@ -194,8 +194,8 @@ def _measures(config: CapacityConfig, runs: Runs) -> Curves:
     return Curves(
         f"Features per dimension, n = {shape[0]}, m = {shape[1]}",
         f"At density {short(x[0])} the Frobenius measure says {lines[0].y[0]:.2f}, dimensionality "
-        f"{lines[1].y[0]:.2f}, the count {lines[2].y[0]:.2f}; at density {short(x[-1])} {lines[0].y[-1]:.2f}, "
-        f"{lines[1].y[-1]:.2f} and {lines[2].y[-1]:.2f}.",
+        f"{lines[1].y[0]:.2f}, the count {lines[2].y[0]:.2f}; at density {short(x[-1])} they say "
+        f"{lines[0].y[-1]:.2f}, {lines[1].y[-1]:.2f} and {lines[2].y[-1]:.2f}.",
         "density",
         "features per dimension",
         (*lines, band("|W|^2 / m at norm 1", x, torch.tensor(unit, dtype=torch.float64), "control")),

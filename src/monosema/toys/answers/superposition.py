@@ -140,7 +140,7 @@ def _arrows(config: SuperpositionConfig, runs: Runs) -> tuple[Arrows, ...]:
         density = short(float(runs.inputs.probability[i, 0]))
         shape = recognise(runs.drawn.toys.W_in[i])
         dropped = f"; {len(shape.dropped)} of {config.n} have none" if shape.dropped else ""
-        says = f"At density {density} the directions end as: {shape.name}{dropped}. Darker features are more important."
+        says = f"At density {density} the directions end as: {shape.name}{dropped}. Stronger arrows are more important."
         frames = directions(runs.drawn, i, runs.inputs.importance[i])
         found.append(Arrows(f"Feature directions, density {density}", says, frames))
     return tuple(found)
@@ -154,8 +154,8 @@ def _by_density(runs: Runs) -> Table:
         rows.append((short(float(p)), shape.name, *(f"{x:.2f}" for x in numbers_of), f"{float(loss):.4f}"))
     return Table(
         "The same models by density",
-        f"At density {rows[0][0]} {rows[0][3]} features are represented per dimension, at density {rows[-1][0]} "
-        f"{rows[-1][3]}.",
+        f"Features represented per dimension: {rows[0][3]} at density {rows[0][0]}, {rows[-1][3]} at density "
+        f"{rows[-1][0]}.",
         ("density", "shape", "|W|^2 / m", "represented / m", "effective / m", "1 / dimensionality", "loss"),
         tuple(rows),
     )

@@ -28,10 +28,10 @@ TWO = (40.0, 15.0)
 """Components of the target with cross-entropy, of the published example."""
 
 RECIPES = (
-    ("gradient descent, 1e-8", OptimiserConfig("flow", 1.0), 1e-8),
-    ("gradient descent, 1e-3", OptimiserConfig("flow", 1.0), 1e-3),
-    ("Adam, 1e-8", OptimiserConfig("adam", 0.01), 1e-8),
-    ("Adam, 1e-3", OptimiserConfig("adam", 0.01), 1e-3),
+    ("gradient descent from 1e-8", OptimiserConfig("flow", 1.0), 1e-8),
+    ("gradient descent from 1e-3", OptimiserConfig("flow", 1.0), 1e-3),
+    ("Adam from 1e-8", OptimiserConfig("adam", 0.01), 1e-8),
+    ("Adam from 1e-3", OptimiserConfig("adam", 0.01), 1e-3),
 )
 """With cross-entropy: name, optimiser, and deviation of the initial factors."""
 
@@ -157,7 +157,7 @@ def _many_findings(
     found = (
         over_seeds(f"plateaus_of_{n}", [float(len(w)) for w in many.waits], none["mse"], NO_PRODUCT),
         over_seeds(f"plateaus_of_{n}_cross_entropy", [float(len(w)) for w in ten[down].waits], none["kl"], NO_PRODUCT),
-        over_seeds(f"left_of_{n}_cross_entropy", left, of_two, f"two components, as many steps ({config.steps_kl:,})"),
+        over_seeds(f"share_of_the_loss_left_of_{n}_cross_entropy", left, of_two, "two components, as many steps"),
     )
     return {finding.name: finding for finding in found}
 
@@ -167,8 +167,15 @@ def _wait_findings(waits: Waits) -> dict[str, Finding]:
     i, j = waits.starts.index(min(waits.starts, key=lambda u: abs(u - 1e-3))), len(waits.starts) - 1
     ratio = {order: times[j] / times[i] for order, times in waits.measured.items()}
     return {
-        "wait_of_three_factors": Finding(
-            "wait_of_three_factors", ratio[3], ratio[2], "two factors", ratio[3], ratio[3], 2, "starts, 1e-3 and 1e-6"
+        "wait_of_three_factors_from_a_smaller_start": Finding(
+            "wait_of_three_factors_from_a_smaller_start",
+            ratio[3],
+            ratio[2],
+            "two factors",
+            ratio[3],
+            ratio[3],
+            2,
+            "starts, 1e-3 and 1e-6",
         )
     }
 
@@ -176,14 +183,15 @@ def _wait_findings(waits: Waits) -> dict[str, Finding]:
 def _answer(
     config: ScurveConfig, found: dict[str, Finding], maps: dict[str, Map], two: dict[str, Runs], ten: dict[str, Runs]
 ) -> tuple[str, ...]:
+    wait = found["wait_of_three_factors_from_a_smaller_start"]
     return (
         _steps_said(config, found),
         _map_said(found, maps["flow"]),
         _optimisers_said(config, found, two),
         _many_said(config, found, ten),
         "With three factors the wait before the first drop is no longer a matter of the logarithm of the start: from "
-        f"a start a thousand times smaller it is {found['wait_of_three_factors'].value:.1f} times as long, with two "
-        f"factors {short(found['wait_of_three_factors'].control)} times.",
+        f"a start a thousand times smaller it is {wait.value:.1f} times as long, with two "
+        f"factors {short(wait.control)} times.",
     )
 
 
@@ -203,8 +211,8 @@ def _map_said(found: dict[str, Finding], flow: Map) -> str:
     return (
         "The second plateau vanishes as the components come closer, and sooner the larger the start. By gradient flow "
         f"most runs have it up to a second component of {small} of the first from an initial size of "
-        f"{flow.inits[0]:.0e}, and up to {large} from {flow.inits[-2]:.0e}. Two logistic curves added, with nothing "
-        f"fitted, say where in {found['map_as_theory_says'].value:.0%} of the cells."
+        f"{short(flow.inits[0])}, and up to {large} from {short(flow.inits[-2])}. Two logistic curves added, with "
+        f"nothing fitted, say where in {found['map_as_theory_says'].value:.0%} of the cells."
     )
 
 
@@ -216,24 +224,24 @@ def _last_ratio(found: Map, row: int) -> str:
 
 def _optimisers_said(config: ScurveConfig, found: dict[str, Finding], two: dict[str, Runs]) -> str:
     flow, sgd, adam = (found[f"second_plateau_{name}"].value for name in ("flow", "sgd", "adam"))
-    recipes = [f"{name}: {sum(len(w) > 1 for w in runs.waits)}" for name, runs in two.items()]
+    recipes = [f"{sum(len(w) > 1 for w in runs.waits)} {name}" for name, runs in two.items()]
     second = [w[1].height for w in two[RECIPES[0][0]].waits if len(w) > 1]
-    height = f" With gradient descent from 1e-8 it is at {short(mean(second))}." if second else ""
+    height = f" By gradient descent from 1e-8 it is at {short(mean(second))}." if second else ""
     return (
         f"Over the same map gradient flow has a second plateau in {flow:.0%} of the runs, SGD on a random "
         f"{config.share:g} of the entries in {sgd:.0%}, Adam in {adam:.1%}: Adam grows small factors as fast as large "
-        f"ones. With cross-entropy and s = {TWO[0]:g} and {TWO[1]:g} it is there in so many of {config.n_seeds} seeds, "
-        f"by optimiser and initial size: {'; '.join(recipes)}.{height}"
+        f"ones. With cross-entropy and s = {TWO[0]:g} and {TWO[1]:g} it is there in so many of {config.n_seeds} seeds: "
+        f"{', '.join(recipes)}.{height}"
     )
 
 
 def _many_said(config: ScurveConfig, found: dict[str, Finding], ten: dict[str, Runs]) -> str:
     n = config.n_many
-    left, seen = found[f"left_of_{n}_cross_entropy"], found[f"plateaus_of_{n}_cross_entropy"]
+    left, seen = found[f"share_of_the_loss_left_of_{n}_cross_entropy"], found[f"plateaus_of_{n}_cross_entropy"]
     by_adam = mean(curve[-1] / curve[0] for _, curve in ten[RECIPES[3][0]].curves)
     return (
         f"With {n} components of sizes s/1, s/2, ... s/{n} the steps run together: half the squared error has "
         f"{found[f'plateaus_of_{n}'].value:.1f} plateaus, and yet it is the sum of {n} S-curves. With cross-entropy "
-        f"there are {seen.value:.1f}, and after {config.steps_kl:,} steps of gradient descent {left.value:.2%} of the "
-        f"loss is left, where {short(left.control)} is left of two components; by Adam {by_adam:.1e}."
+        f"there are {seen.value:.1f}, and after {config.steps_kl:,} steps of gradient descent the loss is not at zero: "
+        f"of its start there is left {left}; by Adam {by_adam:.1e}."
     )

@@ -92,7 +92,6 @@ def losses_of_many(values: Sequence[float], many: Runs) -> Curves:
         "time",
         "loss",
         (_line("sum of products", many.curves[0]), _line("logistics added", many.theory[0], "theory")),
-        log_x=True,
         log_y=True,
     )
 
