@@ -1,4 +1,4 @@
-"""The settings of every eraser: a frozen config each, without torch, so that a command can list them.
+"""The settings of every eraser, of certificates and of the demonstration; no torch, so that a command can list them.
 
 Three erasers in closed form share two settings:
 
@@ -93,3 +93,47 @@ class RandomEraserConfig:
 
 
 EraserConfig = LeaceConfig | OrthConfig | MeanDifferenceConfig | InlpConfig | RandomEraserConfig
+
+
+@dataclass(frozen=True)
+class CertificateConfig:
+    """Which probes are refitted.
+
+    ridge                             of the logistic regression
+    neighbours                        of the vote among nearest neighbours
+    hidden, steps, lr, mlp_seeds      of the MLP; its accuracy is the mean over the seeds
+    """
+
+    ridge: float = 1e-3
+    neighbours: int = 15
+    hidden: int = 64
+    steps: int = 200
+    lr: float = 0.01
+    mlp_seeds: int = 3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_range("ridge", self.ridge, 0)
+        for name in ("neighbours", "hidden", "steps", "mlp_seeds"):
+            require_range(name, getattr(self, name), 1)
+        require_range("lr", self.lr, 0, open_low=True)
+
+
+@dataclass(frozen=True)
+class TwoPredictorsConfig:
+    """rows: of each class and seed. sizes: the same, for the curve. ridge: of logistic regression. neighbours: of the
+    look-up on new rows."""
+
+    seeds: int = 20
+    rows: int = 100
+    sizes: tuple[int, ...] = (50, 100, 200, 500, 1000)
+    ridge: float = 1e-3
+    neighbours: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require_range("seeds", self.seeds, 2)
+        for n in (self.rows, *self.sizes):
+            require_range("rows", n, 10)
+        require_range("ridge", self.ridge, 0, open_low=True)
+        require_range("neighbours", self.neighbours, 1)
