@@ -28,6 +28,8 @@ VERBS = {
     "export": "write features to one HTML file, to tables, or in the formats of Neuronpedia and SAEDashboard",
     "report": "make report.html from what the run holds",
     "toy": "run an experiment on toy models: superposition, steps of learning, algorithmic tasks",
+    "statements": "write statements whose truth is known, or contrast pairs of them",
+    "geometry": "say what is near what among a model's token embeddings, and what chance alone gives",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }
 """Every verb, in the order in which a run goes through them, with its line of help."""

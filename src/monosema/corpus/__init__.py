@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from monosema.corpus.languages.config import LanguageConfig, parse_language
     from monosema.corpus.languages.language import Language
     from monosema.corpus.packed import Packed, open_packed, pack
+    from monosema.corpus.statements.labelled import Pairs, Statements
+    from monosema.corpus.statements.language import StatementText
+    from monosema.corpus.statements.language_config import StatementTextConfig, parse_statement_text
     from monosema.corpus.tokenizer import Tokenizer, train_tokenizer
     from monosema.corpus.tokens import Tokens, open_tokens
     from monosema.corpus.worlds import World, WorldConfig
@@ -25,6 +28,10 @@ __all__ = [
     "Language",
     "LanguageConfig",
     "Packed",
+    "Pairs",
+    "StatementText",
+    "StatementTextConfig",
+    "Statements",
     "TokenBlocks",
     "Tokenizer",
     "Tokens",
@@ -35,6 +42,7 @@ __all__ = [
     "open_tokens",
     "pack",
     "parse_language",
+    "parse_statement_text",
     "train_tokenizer",
 ]
 
@@ -43,6 +51,10 @@ _HOMES = {
     "Language": "languages.language",
     "LanguageConfig": "languages.config",
     "Packed": "packed",
+    "Pairs": "statements.labelled",
+    "StatementText": "statements.language",
+    "StatementTextConfig": "statements.language_config",
+    "Statements": "statements.labelled",
     "TokenBlocks": "blocks",
     "Tokenizer": "tokenizer",
     "Tokens": "tokens",
@@ -53,6 +65,7 @@ _HOMES = {
     "open_tokens": "tokens",
     "pack": "packed",
     "parse_language": "languages.config",
+    "parse_statement_text": "statements.language_config",
     "train_tokenizer": "tokenizer",
 }
 
