@@ -46,3 +46,7 @@ def test_a_skipped_control_is_empty_and_says_why():
 
 def test_a_control_much_smaller_than_the_value_keeps_its_digits():
     assert cell(finding(10.5, 10.0, 11.0, 0.00746), 2).control == "0.00746"
+
+
+def test_of_one_there_is_no_plural():
+    assert cell(Finding("x", 0.9, 0.5, "redrawn", 0.9, 0.9, 1, "ledgers"), 2).n == "1 ledger"

@@ -39,8 +39,12 @@ class Finding:
 
     def __str__(self) -> str:
         control = f"control {short(self.control)}" if self.control is not None else f"no control: {self.control_is}"
-        unit = self.unit.removesuffix("s") if self.n == 1 else self.unit
-        return f"{short(self.value)} ({control}{self._interval()}; n={self.n:,} {unit})"
+        return f"{short(self.value)} ({control}{self._interval()}; n={self.n:,} {self.units})"
+
+    @property
+    def units(self) -> str:
+        """The unit as its number asks for: 'seeds', and of one 'seed'."""
+        return self.unit.removesuffix("s") if self.n == 1 else self.unit
 
     def _interval(self) -> str:
         if self.low == self.value == self.high:

@@ -44,7 +44,7 @@ def cell(finding: Finding, decimals: int, better: str = "neither", *, sign: bool
         control="" if finding.control is None else _control(finding.control, decimals, sign=sign),
         control_is=finding.control_is,
         interval=interval,
-        n=f"{count(finding.n)} {finding.unit}",
+        n=f"{count(finding.n)} {finding.units}",
         mark=_mark(finding, better) if known else "",
         full=str(finding),
     )

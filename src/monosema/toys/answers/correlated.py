@@ -1,5 +1,6 @@
 """The experiment `correlated`: where features lie that occur together, and those that never do."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor
 
 from monosema.core.exhibits import Arrows, Curves, Exhibit, Heatmap, Line, Panel, Table
 from monosema.core.findings import Finding, short
-from monosema.toys.answers.drawn import band, directions, numbers
+from monosema.toys.answers.drawn import directions, numbers
 from monosema.toys.geometry import cosines
 from monosema.toys.intervals import over_seeds
 from monosema.toys.pairs import KINDS, Kind, Paired, density_grid, inputs_of, train_pairs
@@ -151,7 +152,8 @@ def _arrows(run: ToyRun, kind: Kind) -> Arrows:
     return Arrows(
         f"Two pairs in two dimensions, {kind}",
         f"Strong arrows are one pair, faint ones the other: the cosines within pairs end at {within[0]:.2f} and "
-        f"{within[1]:.2f}. The best of {len(run.loss)} models is shown.",
+        f"{within[1]:.2f}. The best model is shown; of {DRAWN}, each the best of "
+        f"{DRAWN_RESTARTS}, {_facing(run)} have both pairs opposite.",
         directions(run, best, PAIR_SHADES),
     )
 
@@ -163,7 +165,7 @@ def _by_density(config: CorrelatedConfig, runs: Runs, place: int) -> Curves:
     return Curves(
         f"Within pairs, {config.n} features in {m} dimensions",
         f"Mean cosines from density {short(float(x[0]))} to {short(float(x[-1]))}: {'; '.join(ends)}. Bands run from "
-        "the lowest seed to the highest.",
+        "the lowest to the highest of the seeds with a pair of which both are represented.",
         "density",
         "mean cosine within pairs",
         tuple(
@@ -175,7 +177,12 @@ def _by_density(config: CorrelatedConfig, runs: Runs, place: int) -> Curves:
 
 
 def _seen(name: str, x: Tensor, values: Tensor, kind: Kind) -> Line:
-    return band(name, x, values, "control" if kind == "independent" else "measured")
+    """As `band`, over the seeds that have a value."""
+    there = ~values.isnan()
+    low, high = (values.where(there, end) for end in (math.inf, -math.inf))
+    ends = [part.where(there.any(0), math.nan) for part in (low.amin(0), high.amax(0))]
+    role = "control" if kind == "independent" else "measured"
+    return Line(name, numbers(x), numbers(values.nanmean(0)), *map(numbers, ends), role=role)
 
 
 def _map(config: CorrelatedConfig, paired: Paired) -> Heatmap:

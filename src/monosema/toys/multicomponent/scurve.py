@@ -211,7 +211,7 @@ def _map_said(found: dict[str, Finding], flow: Map) -> str:
     return (
         "The second plateau vanishes as the components come closer, and sooner the larger the start. By gradient flow "
         f"most runs have it up to a second component of {small} of the first from an initial size of "
-        f"{short(flow.inits[0])}, and up to {large} from {short(flow.inits[-2])}. Two logistic curves added, with "
+        f"{flow.inits[0]:.2g}, and up to {large} from {flow.inits[-2]:.2g}. Two logistic curves added, with "
         f"nothing fitted, say where in {found['map_as_theory_says'].value:.0%} of the cells."
     )
 
@@ -224,7 +224,7 @@ def _last_ratio(found: Map, row: int) -> str:
 
 def _optimisers_said(config: ScurveConfig, found: dict[str, Finding], two: dict[str, Runs]) -> str:
     flow, sgd, adam = (found[f"second_plateau_{name}"].value for name in ("flow", "sgd", "adam"))
-    recipes = [f"{sum(len(w) > 1 for w in runs.waits)} {name}" for name, runs in two.items()]
+    recipes = [f"{sum(len(w) > 1 for w in runs.waits)} by {name}" for name, runs in two.items()]
     second = [w[1].height for w in two[RECIPES[0][0]].waits if len(w) > 1]
     height = f" By gradient descent from 1e-8 it is at {short(mean(second))}." if second else ""
     return (
@@ -243,5 +243,6 @@ def _many_said(config: ScurveConfig, found: dict[str, Finding], ten: dict[str, R
         f"With {n} components of sizes s/1, s/2, ... s/{n} the steps run together: half the squared error has "
         f"{found[f'plateaus_of_{n}'].value:.1f} plateaus, and yet it is the sum of {n} S-curves. With cross-entropy "
         f"there are {seen.value:.1f}, and after {config.steps_kl:,} steps of gradient descent the loss is not at zero: "
-        f"of its start there is left {left}; by Adam {by_adam:.1e}."
+        f"{left.value:.2%} of its start is left (95% {left.low:.2%}..{left.high:.2%}), of two components' "
+        f"{short(left.control)}; by Adam {by_adam:.1e}."
     )
