@@ -14,7 +14,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 SOURCE = ROOT / "src" / "monosema"
-LAYERS = ("corpus", "models", "activations", "dictionaries", "evaluation", "features", "toys", "dashboard")
+LAYERS = (
+    "corpus",
+    "models",
+    "activations",
+    "dictionaries",
+    "evaluation",
+    "features",
+    "toys",
+    "probes",
+    "dashboard",
+)
 
 HEADING = re.compile(r"^#{1,6} +(.+)$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

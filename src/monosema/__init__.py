@@ -10,14 +10,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from monosema import activations, corpus, dashboard, dictionaries, evaluation, features, models, toys
+    from monosema import (
+        activations,
+        corpus,
+        dashboard,
+        dictionaries,
+        evaluation,
+        features,
+        models,
+        probes,
+        toys,
+    )
     from monosema.core.errors import MonosemaError
     from monosema.core.findings import Finding
     from monosema.core.sites import Site
 
     __version__: str
 
-_LAYERS = ("corpus", "models", "activations", "dictionaries", "evaluation", "features", "toys", "dashboard")
+_LAYERS = (
+    "corpus",
+    "models",
+    "activations",
+    "dictionaries",
+    "evaluation",
+    "features",
+    "toys",
+    "probes",
+    "dashboard",
+)
 _NAMES = {
     "Finding": "monosema.core.findings",
     "MonosemaError": "monosema.core.errors",
@@ -35,6 +55,7 @@ __all__ = [
     "evaluation",
     "features",
     "models",
+    "probes",
     "toys",
 ]
 
