@@ -190,7 +190,7 @@ def _map(config: CorrelatedConfig, paired: Paired) -> Heatmap:
     pairs = "pairs of independent features" if paired.kind == "independent" else f"{paired.kind} pairs"
     return Heatmap(
         f"Mean cosine, {pairs}",
-        f"From {float(cells.nan_to_num(nan=1).min()):.2f} to {float(cells.nan_to_num(nan=-1).max()):.2f}: -1 is "
+        f"From {float(cells.nan_to_num(nan=1).min()):z.2f} to {float(cells.nan_to_num(nan=-1).max()):z.2f}: -1 is "
         "opposite, 0 at right angles, 1 side by side.",
         "density",
         "dimensions",
