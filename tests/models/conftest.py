@@ -32,17 +32,31 @@ CONFIGS = {
     "gemma2": ("Gemma2", GATED | WIDE_HEADS | WINDOW),
     "gemma3_text": ("Gemma3Text", GATED | WIDE_HEADS | WINDOW | {"final_logit_softcapping": 3.0}),
 }
+"""Families whose layers are attention and an MLP, and which predict the next token."""
+
+DISTIL = SMALL | {"dim": 24, "hidden_dim": 40, "n_layers": 2, "n_heads": 4}
+TWO = SMALL | {"d_model": 24, "d_ff": 40, "d_kv": 5, "num_heads": 4, "num_layers": 2, "num_decoder_layers": 3}
+STATE = SMALL | {"hidden_size": 24, "state_size": 5, "num_hidden_layers": 2, "use_bias": True}
+
+OTHERS = {
+    "bert": ("Bert", NEOX, "MaskedLM"),
+    "distilbert": ("DistilBert", DISTIL, "MaskedLM"),
+    "t5": ("T5", TWO | {"decoder_start_token_id": 2}, "Seq2SeqLM"),
+    "t5 gated": ("T5", TWO | {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False}, "Seq2SeqLM"),
+    "mamba": ("Mamba", STATE, "CausalLM"),
+}
+"""Families of other shapes, with the head that transformers loads them with."""
 
 
 def _build(family: str, **changes: object) -> torch.nn.Module:
     """A tiny model with every tensor random, norm gains and biases too, so that nothing hides in a one or a zero."""
     import transformers
 
-    name, settings = CONFIGS[family]
+    name, settings, head = OTHERS[family] if family in OTHERS else (*CONFIGS[family], "CausalLM")
     config = getattr(transformers, f"{name}Config")(**(settings | changes))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        module = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager")
+        module = getattr(transformers, f"AutoModelFor{head}").from_config(config, attn_implementation="eager")
         for parameter in module.parameters():
             parameter.data.add_(0.1 * torch.randn_like(parameter))
     return module.requires_grad_(False).eval()
@@ -55,6 +69,16 @@ def build() -> Callable[..., torch.nn.Module]:
 
 @pytest.fixture(scope="session", params=list(CONFIGS))
 def model(request: pytest.FixtureRequest) -> Model:
+    return wrap(_build(request.param), request.param)
+
+
+@pytest.fixture(scope="session", params=list(OTHERS))
+def other(request: pytest.FixtureRequest) -> Model:
+    return wrap(_build(request.param), request.param)
+
+
+@pytest.fixture(scope="session", params=[*CONFIGS, *OTHERS])
+def every(request: pytest.FixtureRequest) -> Model:
     return wrap(_build(request.param), request.param)
 
 

@@ -7,14 +7,20 @@ from monosema.models import Model, load, randomised, wrap
 from monosema.models.controls import _redrawn
 from monosema.pipeline.demo import EMBEDDED_LM
 
+EMBEDDINGS = (
+    *("wte", "wpe", "embed", "lm_head", "shared", "relative_attention_bias"),
+    *("cls.predictions.decoder", "cls.predictions.bias", "vocab_projector"),
+)
+"""Parts of the names of embeddings, of positions too, and unembeddings."""
+
 
 def weights(model: Model) -> dict[str, torch.Tensor]:
     return dict(model.module.named_parameters())
 
 
-def test_a_redrawn_tensor_has_the_tensors_own_mean_and_deviation(model):
-    for name, new in weights(randomised(model)).items():
-        old = weights(model)[name]
+def test_a_redrawn_tensor_has_the_tensors_own_mean_and_deviation(every):
+    for name, new in weights(randomised(every)).items():
+        old = weights(every)[name]
         assert torch.allclose(new.mean(), old.mean(), atol=1e-6), name
         assert torch.allclose(new.std(), old.std(), rtol=1e-5), name
         assert not torch.isclose(new, old).all(), name
@@ -32,9 +38,9 @@ def test_a_redrawn_tensor_is_normal_and_knows_nothing_of_the_old_one(build):
     assert abs(float(torch.corrcoef(torch.stack([old, new]))[0, 1])) < 0.1
 
 
-def test_permuting_keeps_every_number_and_moves_them(model):
-    for name, new in weights(randomised(model, "permute")).items():
-        old = weights(model)[name]
+def test_permuting_keeps_every_number_and_moves_them(every):
+    for name, new in weights(randomised(every, "permute")).items():
+        old = weights(every)[name]
         assert torch.equal(new.flatten().sort().values, old.flatten().sort().values), name
         assert not torch.equal(new, old), name
 
@@ -48,19 +54,19 @@ def test_reinit_starts_from_the_config(build):
 
 
 @pytest.mark.parametrize("how", ["redraw", "permute", "reinit"])
-def test_the_same_seed_gives_the_same_bits_and_leaves_the_original_and_the_global_stream_alone(model, how):
-    before, state = model.fingerprint, torch.random.get_rng_state()
-    first, again, other = (randomised(model, how, seed).fingerprint for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_bits_and_leaves_the_original_and_the_global_stream_alone(every, how):
+    before, state = every.fingerprint, torch.random.get_rng_state()
+    first, again, other = (randomised(every, how, seed).fingerprint for seed in (1, 1, 2))
     assert first == again != other
-    assert model.fingerprint == before != first
+    assert every.fingerprint == before != first
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
 @pytest.mark.parametrize("how", ["redraw", "permute", "reinit"])
-def test_embeddings_are_kept_to_the_bit_and_nothing_else_is(model, how):
-    kept = weights(randomised(model, how, keep_embeddings=True))
-    for name, old in weights(model).items():
-        embedding = any(part in name for part in ("wte", "wpe", "embed", "lm_head"))
+def test_embeddings_are_kept_to_the_bit_and_nothing_else_is(every, how):
+    kept = weights(randomised(every, how, keep_embeddings=True))
+    for name, old in weights(every).items():
+        embedding = any(part in name for part in EMBEDDINGS) and "LayerNorm" not in name
         assert torch.equal(kept[name], old) == embedding, name
 
 
@@ -68,8 +74,17 @@ def test_embeddings_are_kept_to_the_bit_and_nothing_else_is(model, how):
 def test_tied_weights_stay_tied(how, build):
     new = randomised(wrap(build("gpt2"), "tiny"), how).module
     assert new.lm_head.weight is new.transformer.wte.weight
+    two = randomised(wrap(build("t5"), "two stacks"), how).module
+    assert two.lm_head.weight is two.shared.weight is two.encoder.embed_tokens.weight is two.decoder.embed_tokens.weight
     untied = randomised(wrap(build("llama"), "untied"), how).module
     assert untied.lm_head.weight is not untied.model.embed_tokens.weight
+
+
+def test_a_fresh_mamba_has_the_state_matrices_that_its_config_begins_with(build):
+    # A = -(1, 2, ..., 5) in every channel, and a skip of one; the original has noise of 0.1 on both.
+    new = weights(randomised(wrap(build("mamba"), "tiny"), "reinit"))
+    assert torch.allclose(new["backbone.layers.0.mixer.A_log"].exp(), torch.arange(1.0, 6.0).expand(48, 5))
+    assert bool((new["backbone.layers.1.mixer.D"] == 1).all())
 
 
 def test_a_tensor_that_is_one_throughout_stays_so(build):

@@ -14,7 +14,7 @@ class Arguments:
     """List a model's sites, their widths, and TransformerLens's names for them."""
 
     model: Positional[Path]
-    """Folder of a causal language model of transformers."""
+    """Folder of a language model of transformers."""
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
 
@@ -22,7 +22,7 @@ class Arguments:
 def run(arguments: Arguments) -> Outcome:
     """Load the model and list what it has."""
     from monosema import models
-    from monosema.core.sites import parse
+    from monosema.core.sites import STACKS, parse
 
     model = models.load(arguments.model)
     table: list[dict[str, str | int | None]] = []
@@ -33,8 +33,13 @@ def run(arguments: Arguments) -> Outcome:
             width = None  # a pattern is as wide as the sequence is long
         table.append({"site": site, "width": width, "transformer_lens": parse(site).transformer_lens})
     rows = [[str(row["site"]), f"{row['width'] or 'seq'}", str(row["transformer_lens"])] for row in table]
-    about = f"{model.name}: {model.n_layers} layers, d_model {model.d_model}, {model.n_heads} heads of {model.d_head}"
-    middle = f"resid_post.{max(0, model.n_layers // 2 - 1)}"
+    layers = " and ".join(
+        f"{n} {STACKS[stack]} layers" if stack else f"{n} layers" for stack, n in model.stacks.items()
+    )
+    heads = f", {model.n_heads} heads of {model.d_head}" if model.n_heads else ""
+    about = f"{model.name}: {layers}, d_model {model.d_model}{heads}"
+    stack, n_layers = next(iter(model.stacks.items()))
+    middle = f"{stack}{'.' * bool(stack)}resid_post.{max(0, n_layers // 2 - 1)}"
     return Outcome(
         wrote=(),
         next=f"monosema harvest RUN --model {arguments.model} --corpus stdlib --site {middle}",

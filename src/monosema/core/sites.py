@@ -5,6 +5,8 @@
     attn_pattern.2    where the heads of layer 2 look            [batch, head, seq, seq]
     logits            what the model predicts                    [batch, seq, d_vocab]
     dec.resid_post.2  the same in the decoder of a two-stack model
+    dec.cross_z.2     what its heads mix of the encoder's output
+    ssm_out.1         what the state-space mixer of layer 1 adds to the residual stream
 
 The same string is used in Python, on the command line, in files and in plots. The spellings of
 TransformerLens (`blocks.3.hook_resid_post`), sparsify and nnsight (`layers.3`, `transformer.h[3]`)
@@ -29,8 +31,19 @@ LAYER_KINDS = {
     "mlp_in": "ln2.hook_normalized",
     "mlp_act": "mlp.hook_post",
     "mlp_out": "hook_mlp_out",
+    "cross_q": "cross_attn.hook_q",
+    "cross_k": "cross_attn.hook_k",
+    "cross_v": "cross_attn.hook_v",
+    "cross_z": "cross_attn.hook_z",
+    "cross_pattern": "cross_attn.hook_pattern",
+    "cross_out": "hook_cross_attn_out",
+    "resid_cross": "hook_resid_mid_cross",
+    "ssm_in": "",
+    "ssm_conv": "",
+    "ssm_act": "",
+    "ssm_out": "",
 }
-"""Kinds of site that every layer has, with TransformerLens's name for each.
+"""Kinds of site that a layer can have, with TransformerLens's name for each; '' where it has none (Mamba).
 
 `mlp_in` is what the MLP receives, after its norm. TransformerLens's `ln2.hook_normalized` is that for
 a LayerNorm, and for an RMSNorm the same before its gain. Its `hook_mlp_in` is the residual stream
@@ -43,9 +56,12 @@ WHOLE_KINDS = {"embed": "hook_embed", "ln_final": "ln_final.hook_normalized", "l
 STACKS = {"enc": "encoder", "dec": "decoder"}
 """Prefixes for models of two stacks, with TransformerLens's name for each."""
 
+_IN_DECODER = {"mlp_in": "ln3.hook_normalized"}
+"""Where a decoder's names differ: its second norm stands before the attention to the encoder."""
+
 _OURS = re.compile(r"(?:(?P<stack>enc|dec)\.)?(?P<kind>[a-z_]+)(?:\.(?P<layer>\d+))?")
 _LENS = re.compile(
-    r"(?:(?P<stack>encoder|decoder)\.)?(?:blocks\.(?P<layer>\d+)\.)?(?P<hook>(?:attn\.|mlp\.|ln2\.|ln_final\.)?hook_\w+)"
+    r"(?:(?P<stack>encoder|decoder)\.)?(?:blocks\.(?P<layer>\d+)\.)?(?P<hook>(?:attn\.|cross_attn\.|mlp\.|ln[23]\.|ln_final\.)?hook_\w+)"
 )
 _LAYERS = re.compile(r"(?:model\.|transformer\.|gpt_neox\.)?(?:layers|h)(?:\.(?P<layer>\d+)|\[(?P<item>\d+)\])")
 _SUFFIX = re.compile(r"(?P<kind>[a-z_]+)_layer_?(?P<layer>\d+)")
@@ -78,10 +94,17 @@ class Site:
 
     @property
     def transformer_lens(self) -> str:
-        """TransformerLens's name for this site, as SAELens and Neuronpedia write it."""
-        hook = (LAYER_KINDS | WHOLE_KINDS)[self.kind]
+        """TransformerLens's name for this site, as SAELens and Neuronpedia write it; ours where it has none."""
+        hook = _hooks(self.stack)[self.kind]
+        if not hook:
+            return str(self)
         block = "" if self.layer is None else f"blocks.{self.layer}."
         return f"{STACKS[self.stack] + '.' if self.stack else ''}{block}{hook}"
+
+
+def _hooks(stack: str) -> dict[str, str]:
+    """TransformerLens's names by kind, in the stack of this prefix."""
+    return LAYER_KINDS | WHOLE_KINDS | (_IN_DECODER if stack == "dec" else {})
 
 
 def parse(text: str) -> Site:
@@ -103,7 +126,8 @@ def parse(text: str) -> Site:
 
 
 def _from_lens(match: re.Match[str], text: str) -> Site:
-    kinds = {hook: kind for kind, hook in (LAYER_KINDS | WHOLE_KINDS).items()}
+    stack = {name: ours for ours, name in STACKS.items()}.get(match["stack"], "")
+    kinds = {hook: kind for kind, hook in _hooks(stack).items() if hook}
     if match["hook"] == "hook_mlp_in":
         raise SiteError(
             f"'{text}' is the residual stream before the norm: write 'resid_mid.{match['layer']}' for it ('resid_pre' "
@@ -111,7 +135,6 @@ def _from_lens(match: re.Match[str], text: str) -> Site:
         )
     if match["hook"] not in kinds:
         raise SiteError(unknown("TransformerLens hook", match["hook"], kinds))
-    stack = {name: ours for ours, name in STACKS.items()}.get(match["stack"], "")
     layer = None if match["layer"] is None else int(match["layer"])
     try:
         return Site(kinds[match["hook"]], layer, stack)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from monosema.core.errors import ConfigError, MismatchError
 from monosema.dictionaries.codes import SparseCodes
+from monosema.models.losses import require_next_token
 
 
 @runtime_checkable
@@ -77,6 +78,7 @@ def check_fit(dictionaries: Mapping[str, Dictionary], model: Model, tokens: Toke
     do not fit the model, SiteError for a site that the model does not have."""
     if not dictionaries:
         raise ConfigError("there is no dictionary to score: give at least one")
+    require_next_token(model, "scoring")
     if tokens.context > model.n_context or tokens.d_vocab > model.d_vocab:
         raise MismatchError(
             f"the tokens come in blocks of {tokens.context:,} from a vocabulary of {tokens.d_vocab:,}; "

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from monosema.core.errors import SiteError
-from monosema.core.sites import parse
+from monosema.core.sites import STACKS, Site, parse
 from monosema.models.families import Place
 
 
-def resolve(text: str, places: Mapping[str, Place], n_layers: int) -> str:
+def resolve(text: str, places: Mapping[str, Place]) -> str:
     """The name in `places` that `text` means (see `Model.resolve`). Raises SiteError."""
     if text in places:
         return text
@@ -21,22 +21,44 @@ def resolve(text: str, places: Mapping[str, Place], n_layers: int) -> str:
         site = parse(text)
     except SiteError as error:
         raise SiteError(f"{error}. {listing(places)}") from error
+    if "ln2." in text and _norms_what_it_adds(site, places):
+        raise SiteError(
+            f"'{text}' is what the next layer reads in a model that normalises what it has added up: write "
+            f"'resid_pre.{(site.layer or 0) + 1}' for it, or 'mlp_in.{site.layer}' for what the MLP receives"
+        )
     if str(site) in places:
         return str(site)
-    if site.kind == "resid_mid" and "resid_mid.0" not in places:
-        raise SiteError(f"site {site} does not exist: in this model attention and MLP both read resid_pre, in parallel")
-    if site.layer is not None and not site.stack:
-        plural = "layer" if n_layers == 1 else "layers"
-        span = f"{site.kind}.0" if n_layers == 1 else f"{site.kind}.0 to {site.kind}.{n_layers - 1}"
-        raise SiteError(f"site {site} does not exist: this model has {n_layers} {plural}, {span}")
-    raise SiteError(f"site {site} does not exist. {listing(places)}")
+    raise SiteError(f"site {site} does not exist{_why_not(site, places)}")
+
+
+def _norms_what_it_adds(site: Site, places: Mapping[str, Place]) -> bool:
+    post = f"resid_post.{site.layer}"
+    return post in places and places[post].side == "in"
+
+
+def _why_not(site: Site, places: Mapping[str, Place]) -> str:
+    there = [f"{stack}.{site}" for stack in STACKS if f"{stack}.{site}" in places]
+    if there:
+        return f": this model has an encoder and a decoder, so write {' or '.join(there)}"
+    if site.kind == "resid_mid" and "mlp_in.0" in places and "resid_mid.0" not in places:
+        return ": in this model attention and MLP both read resid_pre, in parallel"
+    stem = str(site).removesuffix(f".{site.layer}")
+    n_layers = sum(name.rpartition(".")[0] == stem for name in places)
+    if site.layer is None or n_layers == 0:
+        return f". {listing(places)}"
+    if n_layers == 1:
+        return f": this model has 1 layer, {stem}.0"
+    return f": this model has {n_layers} layers, {stem}.0 to {stem}.{n_layers - 1}"
 
 
 def listing(sites: Iterable[str]) -> str:
     """One line of all sites, a kind with layers written once: 'This model has: embed, resid_pre.0..5, logits'."""
     layers: dict[str, list[str]] = {}
     for site in sites:
-        kind, _, layer = site.partition(".")
-        layers.setdefault(kind, []).append(layer)
-    spans = [f"{k}.{v[0]}..{v[-1]}" if len(v) > 1 else f"{k}.{v[0]}" if v[0] else k for k, v in layers.items()]
+        stem, _, layer = site.rpartition(".")
+        if layer.isdigit():
+            layers.setdefault(stem, []).append(layer)
+        else:
+            layers[site] = []
+    spans = [f"{k}.{v[0]}..{v[-1]}" if len(v) > 1 else f"{k}.{v[0]}" if v else k for k, v in layers.items()]
     return f"This model has: {', '.join(spans)}"

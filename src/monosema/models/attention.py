@@ -23,7 +23,8 @@ from torch import Tensor
 from monosema.core.errors import MismatchError
 
 Taps = Mapping[torch.nn.Module, Callable[[str, Tensor], Tensor]]
-"""For each attention module that is tapped: takes a kind of site and its value, returns the value to go on with."""
+"""For each attention module that is tapped: takes a part (q, k, v, pattern, z) and its value, returns the value to go
+on with."""
 
 NAME = "monosema"
 """Our name in transformers' registries of attention functions and masks."""
@@ -46,17 +47,28 @@ def eager_function(attention: torch.nn.Module) -> Callable[..., tuple[Tensor, Te
 def implementation(module: torch.nn.Module, taps: Taps, *, fused: bool = False) -> Iterator[None]:
     """Within it `module` computes attention through `taps` if there are any, else fused or eagerly; afterwards as
     before."""
-    config: Any = module.config
-    before = config._attn_implementation
+    configs = _configs(module)
+    before = [config._attn_implementation for config in configs]
     token = _taps.set(taps)
     if taps:
         _register()
-    config._attn_implementation = NAME if taps else "sdpa" if fused else "eager"
+    for config in configs:
+        config._attn_implementation = NAME if taps else "sdpa" if fused else "eager"
     try:
         yield
     finally:
-        config._attn_implementation = before
+        for config, own in zip(configs, before, strict=True):
+            config._attn_implementation = own
         _taps.reset(token)
+
+
+def _configs(module: torch.nn.Module) -> list[Any]:
+    """The configs that say how attention is computed: the model's, and those of an encoder's and a decoder's own."""
+    found: dict[int, Any] = {}
+    for part in (module, *module.children()):
+        if "config" in vars(part):
+            found[id(part.config)] = part.config
+    return list(found.values())
 
 
 def _register() -> None:
@@ -71,18 +83,19 @@ def _attention(
     module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
 ) -> tuple[Tensor, Tensor]:
     """The eager attention of `module`'s file, tapped. Transformers hands q, k, v as [batch, head, seq,
-    d_head] (k and v with as many heads as the model has keys) and expects z as [batch, seq, head, d_head]."""
+    d_head] (k and v with as many heads as the model has keys) and expects z as [batch, seq, head, d_head].
+    What it adds to the scores (T5's position bias) comes in `kwargs` and is in the pattern."""
     eager = eager_function(module)
     if module not in (taps := _taps.get()):
         return eager(module, query, key, value, attention_mask, **kwargs)
     tap = taps[module]
-    query = tap("attn_q", query.transpose(1, 2)).transpose(1, 2)
-    key = tap("attn_k", key.transpose(1, 2)).transpose(1, 2)
-    value = tap("attn_v", value.transpose(1, 2)).transpose(1, 2)
+    query = tap("q", query.transpose(1, 2)).transpose(1, 2)
+    key = tap("k", key.transpose(1, 2)).transpose(1, 2)
+    value = tap("v", value.transpose(1, 2)).transpose(1, 2)
     z, pattern = eager(module, query, key, value, attention_mask, **kwargs)
-    edited = tap("attn_pattern", pattern)
+    edited = tap("pattern", pattern)
     if edited is not pattern:
         groups = query.shape[1] // value.shape[1]
         repeated = value if groups == 1 else value.repeat_interleave(groups, dim=1)
         z = torch.matmul(edited, repeated).transpose(1, 2).contiguous()
-    return tap("attn_z", z), edited
+    return tap("z", z), edited

@@ -23,7 +23,8 @@ _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin")
 
 
 def load(path: str | Path, dtype: str = "float32", device: str = "cpu") -> "Model":
-    """The causal language model in the folder `path` (config.json and weights, as transformers saves it).
+    """The language model in the folder `path` (config.json and weights, as transformers saves it): one that predicts
+    the next token, masked tokens (BERT), or a text from a text (T5), by its family.
 
     Its weights need no gradients and it is in evaluation mode. Raises DataError (no such folder, no
     weights in it), ConfigError (family, dtype or device that is not there), DamagedError (weights
@@ -31,7 +32,7 @@ def load(path: str | Path, dtype: str = "float32", device: str = "cpu") -> "Mode
     """
     import torch
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoModelForSeq2SeqLM
 
     folder = Path(path)
     kind = require_loadable(folder)
@@ -44,9 +45,11 @@ def load(path: str | Path, dtype: str = "float32", device: str = "cpu") -> "Mode
 
         module = load_small(folder).to(device, getattr(torch, dtype))
         return wrap(module.requires_grad_(False).eval(), folder.resolve().name)
+    heads = {"next token": AutoModelForCausalLM, "masked token": AutoModelForMaskedLM}
+    head: Any = heads.get(FAMILIES[kind].predicts, AutoModelForSeq2SeqLM)
     try:
         with quiet():
-            loaded: Any = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = head.from_pretrained(
                 folder,
                 dtype=getattr(torch, dtype),
                 attn_implementation="eager",
@@ -85,13 +88,13 @@ def require_loadable(folder: Path) -> str:
 
 
 def wrap(module: "torch.nn.Module", name: str) -> "Model":
-    """`module`, a transformers causal LM in memory, as a Model called `name`; it is not copied or changed.
+    """`module`, a transformers language model in memory, as a Model called `name`; it is not copied or changed.
 
     Raises ConfigError for a family without a table and a model in training mode (its dropout would
     be read as if it were the model), MismatchError when the table does not hold for it.
     """
     from monosema.models import families, verify
-    from monosema.models.model import Model
+    from monosema.models.model import NO_LIMIT, Model
 
     config: Any = module.config
     if config.model_type not in FAMILIES:
@@ -99,25 +102,28 @@ def wrap(module: "torch.nn.Module", name: str) -> "Model":
     if module.training:
         raise ConfigError(f"{name} is in training mode, where dropout is on: call .eval() on it first")
     family = FAMILIES[config.model_type]
-    verify.require_modules(module, family)
-    n_layers = len(list(module.get_submodule(family.layers).children()))
+    n_layers = {stack: verify.count_layers(module, table) for stack, table in families.stacks(family).items()}
     parallel = bool(family.parallel) and getattr(config, family.parallel)
     places = families.places(family, n_layers, parallel)
-    seen = verify.observe(module, places)
-    z, k = seen["attn_z.0"], seen["attn_k.0"]
+    verify.require_modules(module, family, places)
+    n_context = getattr(config, family.n_context) if family.n_context else NO_LIMIT
+    seen = verify.observe(module, places, n_context)
+    last = list(n_layers)[-1]
+    inside = {"z": seen[f"{last}attn_z.0"], "k": seen[f"{last}attn_k.0"]} if not family.mixer else {}
     model = Model(
         module=module,
         name=name,
         family=family,
         places=places,
-        widths={site: x[0, 0].numel() for site, x in seen.items() if not site.startswith("attn_pattern")},
-        n_layers=n_layers,
-        d_model=seen["embed"].shape[-1],
-        n_heads=z.shape[2],
-        n_kv_heads=k.shape[2],
-        d_head=z.shape[3],
+        widths={site: x[0, 0].numel() for site, x in seen.items() if "pattern" not in site},
+        stacks={stack.rstrip("."): n for stack, n in n_layers.items()},
+        n_layers=n_layers[last],
+        d_model=seen[f"{last}embed"].shape[-1],
+        n_heads=inside["z"].shape[2] if inside else 0,
+        n_kv_heads=inside["k"].shape[2] if inside else 0,
+        d_head=inside["z"].shape[3] if inside else 0,
         d_vocab=seen["logits"].shape[-1],
-        n_context=config.max_position_embeddings,
+        n_context=n_context,
     )
     verify.verify(model, seen)
     return model

@@ -1,6 +1,6 @@
 """One forward pass that is read, edited and ended where it is asked to be.
 
-    module(tokens) --> site --> site --> last site that was asked for |  (the rest is never computed)
+    module(inputs) --> site --> site --> last site that was asked for |  (the rest is never computed)
                         |        |
                       edits    reads
 
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Int64
 from torch import Tensor
 
 from monosema.core.errors import MismatchError
@@ -71,14 +70,14 @@ class _Visits:
 
 
 def forward(
-    module: torch.nn.Module, places: Mapping[str, Place], tokens: Int64[Tensor, "batch seq"], plan: Plan
+    module: torch.nn.Module, places: Mapping[str, Place], inputs: Mapping[str, Tensor], plan: Plan
 ) -> dict[str, Tensor]:
-    """What `plan.reads` names, from one pass of `module` over `tokens`.
+    """What `plan.reads` names, from one pass of `module` over `inputs` (token ids by transformers' names for them).
 
     The caller's gradient mode holds. Raises MismatchError when an edit returns another shape,
     type or device than it was given, or when a site is never computed.
     """
-    sums = {site: pair for edited in plan.edits if (pair := _detour(edited)) for site in [_post(edited)]}
+    sums = {pair[1]: (edited, pair[0]) for edited in plan.edits if (pair := places[edited].rejoins)}
     visits = _Visits(plan, sums)
     wanted = {*plan.reads, *plan.edits, plan.last, *sums, *(part for pair in sums.values() for part in pair)}
     inside = {site for site in wanted if places[site].side == "attention"}
@@ -88,7 +87,7 @@ def forward(
         for site in wanted - inside:
             _hook(hooks, module, places[site], site, visits)
         try:
-            output = module(input_ids=tokens, use_cache=False, return_dict=True)
+            output = module(**inputs, use_cache=False, return_dict=True)
             if places[plan.last].side == "logits":
                 visits(plan.last, output.logits)
         except _Reached:
@@ -99,22 +98,14 @@ def forward(
     return visits.found
 
 
-def _post(site: str) -> str:
-    return f"resid_post.{site.partition('.')[2]}"
-
-
-def _detour(site: str) -> tuple[str, str] | None:
-    kind, _, layer = site.partition(".")
-    return (site, f"mlp_out.{layer}") if kind == "resid_mid" else None
-
-
 def _taps(module: torch.nn.Module, places: Mapping[str, Place], inside: set[str], visits: _Visits) -> Taps:
-    layers = {places[site].path: site.partition(".")[2] for site in inside}
+    # 'dec.cross_pattern.2' is part 'pattern' of what is between 'dec.cross_' and '.2'.
+    around = {places[site].path: (site.rpartition("_")[0], site.rpartition(".")[2]) for site in inside}
 
-    def tap(layer: str) -> Callable[[str, Tensor], Tensor]:
-        return lambda kind, x: visits(f"{kind}.{layer}", x)
+    def tap(kind: str, layer: str) -> Callable[[str, Tensor], Tensor]:
+        return lambda part, x: visits(f"{kind}_{part}.{layer}", x)
 
-    return {module.get_submodule(path): tap(layer) for path, layer in layers.items()}
+    return {module.get_submodule(path): tap(*names) for path, names in around.items()}
 
 
 def _hook(hooks: ExitStack, module: torch.nn.Module, place: Place, site: str, visits: _Visits) -> None:

@@ -19,7 +19,7 @@ from monosema.models.model import Edit, Model
 
 @contextmanager
 def passing_through(model: Model, n_layers: int) -> Iterator[None]:
-    """Within it the first `n_layers` layers of `model` return what they are given."""
+    """Within it the first `n_layers` layers of `model`, which has one stack, return what they are given."""
     layers = [model.module.get_submodule(f"{model.family.layers}.{i}") for i in range(n_layers)]
     with ExitStack() as restored:
         for layer in layers:
@@ -43,6 +43,8 @@ def _restore(layer: torch.nn.Module, own: Any) -> None:
 def resumes_exactly(model: Model, layer: int) -> bool:
     """Whether a pass that begins at `layer` with what was there gives the same last residual stream as
     a whole pass, bit for bit, on a few tokens."""
+    if "" not in model.stacks:
+        return False  # a decoder's layers are given more than a stream
     length = min(6, model.n_context)
     tokens = torch.arange(2 * length).view(2, length) * 7 % model.d_vocab
     last, first = f"resid_post.{model.n_layers - 1}", f"resid_pre.{layer}"

@@ -9,6 +9,7 @@ from monosema.core.errors import DataError, RunError, unknown
 from monosema.core.runs import Run, open_run
 from monosema.dictionaries import Dictionary
 from monosema.features.live import Explorer
+from monosema.models.losses import require_next_token
 from monosema.pipeline.records import require_match
 from monosema.pipeline.subject import opened_corpus, subject_config
 
@@ -32,6 +33,7 @@ def open_explorer(path: Path | str) -> Explorer:
     tokenizer = opened_corpus(run).tokenizer()
     model = models.load(folder, config.dtype, config.device)
     require_match(run, "model", harvested["model"], model.fingerprint)
+    require_next_token(model, "reading prompts")
     return Explorer(model, tokenizer, OnDisk(run, harvested["model"]))
 
 

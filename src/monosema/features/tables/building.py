@@ -35,6 +35,7 @@ from monosema.features.tables.neighbours import write_neighbours
 from monosema.features.tables.shards import load, ranges
 from monosema.features.tables.showing import Shown, write_effects
 from monosema.features.tables.text import Reading, TableText, vocabulary, write_text
+from monosema.models.losses import require_next_token
 from monosema.models.quiet import quiet_notices
 
 KEPT = 2**27
@@ -101,6 +102,7 @@ def build(
 
 
 def _require_fit(dictionaries: Mapping[str, Dictionary], model: Model, text: TableText) -> None:
+    require_next_token(model, "a feature table")
     if text.context > model.n_context or text.d_vocab > model.d_vocab:
         raise MismatchError(
             f"the tokens come in blocks of {text.context:,} from a vocabulary of {text.d_vocab:,}; "
