@@ -35,7 +35,7 @@ def comparison(text: str) -> bool:
     left, negated, how, right = re.fullmatch(r"(.+) is (not )?(\w+) than (.+)", text).groups()
     a, b = number(left), number(right)
     assert a != b
-    return {"larger": a > b, "more": a > b, "smaller": a < b, "less": a < b}[how] != bool(negated)
+    return {"larger": a > b, "more": a > b, "greater": a > b, "smaller": a < b}[how] != bool(negated)
 
 
 def arithmetic(text: str) -> bool:

@@ -8,11 +8,13 @@ from monosema.core.config import require_range
 from monosema.corpus.statements.numbers import LIMIT, in_words
 from monosema.corpus.statements.source import Claim, Source
 
+# Three of four say that the first is the larger. Were it half of them, neither number alone would tell anything of the
+# truth, and a small model would stay at chance for thousands of steps.
 WORDINGS = (
     "{high} is larger than {low}",
-    "{low} is smaller than {high}",
     "{high} is more than {low}",
-    "{low} is less than {high}",
+    "{high} is greater than {low}",
+    "{low} is smaller than {high}",
 )
 
 

@@ -100,7 +100,7 @@ def _csv(path: Path, text: str) -> Iterator[Row]:
                 )
             yield reader.line_num, row
     except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: not CSV ({error})") from error
+        raise DataError(f"{path}, line {reader.reader.line_num}: not CSV ({error})") from error
 
 
 def _jsonl(path: Path, text: str) -> Iterator[Row]:

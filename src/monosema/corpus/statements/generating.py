@@ -38,7 +38,7 @@ def paraphrase(name: str, n: int, seed: int = 0) -> tuple[Statements, ...]:
 
 
 def largest(name: str) -> int:
-    """The largest n that `generate` can be asked for."""
+    """The largest even n that `generate` can be asked for."""
     made = source(name)
     return 2 * made.wordings * min(made.count(True), made.count(False))
 

@@ -1,7 +1,7 @@
 """What a generator of statements is: claims that are numbered, so that no number gives the same one twice.
 
 count(True) = 4,950    claim(True, 17, 0)  ->  "six is larger than two"       wording 0 of true claim 17
-                       claim(True, 17, 1)  ->  "two is smaller than six"      the same in other words
+                       claim(True, 17, 1)  ->  "six is more than two"         the same in other words
 """
 
 from abc import ABC, abstractmethod
