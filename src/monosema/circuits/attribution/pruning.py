@@ -44,8 +44,8 @@ def logit_weights(graph: Graph) -> Float[Tensor, "node"]:
 
 
 def threshold(scores: Float[Tensor, "one"], share: float) -> float:
-    """The score down to which the largest add up to `share` of the sum."""
-    if len(scores) == 0:
+    """The score down to which the largest add up to `share` of the sum; 0, which is all of them, for the whole."""
+    if len(scores) == 0 or share == 1:
         return 0.0
     ordered = scores.sort(descending=True).values
     cumulative = ordered.cumsum(0) / ordered.sum()

@@ -4,7 +4,7 @@
     mlp_out.l = sum over features that write it of a W_dec + b_dec + skip + error
 
 Features are ordered by layer, then token. With more than `most` of them, those whose a W_dec is smallest are merged
-into the errors, so that the sum stays exact and the scores do not flatter.
+into the errors, and so are those before `from_token`: the sum stays exact and the scores do not flatter.
 """
 
 from collections.abc import Mapping, Sequence
@@ -74,14 +74,14 @@ class Replaced:
 
 
 @torch.no_grad()
-def replace_mlps(local: LocalModel, places: Sequence[Place], most: int) -> Replaced:
+def replace_mlps(local: LocalModel, places: Sequence[Place], most: int, from_token: int = 0) -> Replaced:
     """`places` at the pass that `local` is of. Raises MismatchError for a feature that reads several layers or writes
     before it reads, DataError for an activation that is not finite."""
     parts = [_fired(local, places, i) for i in range(len(places))]
     active = _joined(local, places, parts)
     n_layers, like = len(local.layers), local.seen["embed"]
     entries = [_entries(active, places, layer, like) for layer in range(n_layers)]
-    kept = _largest(len(active), entries, most)
+    kept = _largest(active.token >= from_token, entries, most)
     merged = len(active) - int(kept.sum())
     if merged:
         number = torch.where(kept, kept.cumsum(0) - 1, -1)
@@ -158,16 +158,15 @@ def _entries(active: Active, places: Sequence[Place], layer: int, like: Tensor) 
     return torch.cat(sources), torch.cat(vectors)
 
 
-def _largest(n: int, entries: Sequence[tuple[Tensor, Tensor]], most: int) -> Tensor:
-    """Which features are among the `most` whose writings have the largest norm, all layers together."""
-    device = entries[0][0].device
-    if n <= most:
-        return torch.ones(n, dtype=torch.bool, device=device)
-    size = torch.zeros(n, dtype=torch.float64, device=device)
+def _largest(allowed: Tensor, entries: Sequence[tuple[Tensor, Tensor]], most: int) -> Tensor:
+    """Which of the `allowed` features are among the `most` whose writings, at all layers, have the largest norm."""
+    if int(allowed.sum()) <= most:
+        return allowed
+    size = torch.zeros(len(allowed), dtype=torch.float64, device=allowed.device)
     for source, vectors in entries:
         size.index_add_(0, source, vectors.double().square().sum(1))
-    kept = torch.zeros(n, dtype=torch.bool, device=device)
-    kept[size.argsort(descending=True, stable=True)[:most]] = True
+    kept = torch.zeros_like(allowed)
+    kept[size.where(allowed, -1).argsort(descending=True, stable=True)[:most]] = True
     return kept
 
 

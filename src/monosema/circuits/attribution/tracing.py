@@ -18,9 +18,10 @@ from monosema.circuits.attribution.graph import BIAS, ERROR, FEATURE, LOGIT, POS
 from monosema.circuits.attribution.places import Place, Transcoder, placed
 from monosema.circuits.attribution.replacing import replace_mlps
 from monosema.circuits.attribution.rows import Scene, scene
+from monosema.circuits.attribution.scores import scores_from
 from monosema.circuits.attribution.sweep import Swept, sweep
-from monosema.circuits.attribution.targets import Targets, targets_of
-from monosema.circuits.linear.local import LocalModel, hold
+from monosema.circuits.attribution.targets import targets_of
+from monosema.circuits.linear.local import hold
 from monosema.core.config import require_range
 from monosema.core.findings import Finding
 from monosema.core.seeding import generator
@@ -35,6 +36,7 @@ class TraceConfig:
 
     targets        tokens to explain; none: the likeliest, as few as have `probability`, at most `most_targets`
     max_features   features in the graph; beyond it those that write least are merged into the errors
+    from_token     features at earlier tokens are merged into the errors as well (circuit-tracer: 1)
     edge_floor     influence, in units of probability, below which an edge is not kept; 0 keeps all
     constants      whether biases and position embeddings take a share of influence
     control        whether the scores' control is computed, which takes as long again
@@ -45,6 +47,7 @@ class TraceConfig:
     probability: float = 0.95
     most_targets: int = 10
     max_features: int = 32_768
+    from_token: int = 0
     edge_floor: float = 1e-7
     constants: bool = True
     control: bool = True
@@ -55,6 +58,7 @@ class TraceConfig:
         require_range("probability", self.probability, 0, 1, open_low=True)
         require_range("most_targets", self.most_targets, 1)
         require_range("max_features", self.max_features, 0)
+        require_range("from_token", self.from_token, 0)
         require_range("edge_floor", self.edge_floor, 0)
         require_range("workspace", self.workspace, 1)
 
@@ -73,14 +77,14 @@ def trace(
     """
     set_up = prepared(model, transcoders, tokens, config)
     swept = sweep(set_up, config.edge_floor, constants=config.constants)
-    scores = _scores(set_up, swept)
+    nodes = _nodes(set_up, swept, tokens.cpu())
+    scores = scores_from(nodes, swept.error_share, swept.dropped)
     places = placed(model, transcoders)
-    control = _control(set_up.local, places, set_up.targets, config) if config.control else None
+    control = _control(set_up, places, tokens.cpu(), config) if config.control else None
     dictionaries = "+".join(dict.fromkeys(place.dictionary.fingerprint for place in places))
     facts = {"model": model.name, "model_fingerprint": model.fingerprint, "transcoders": dictionaries}
     facts |= {"merged_features": str(set_up.replaced.merged), "constants": str(config.constants)}
     findings = _findings(scores, control, len(set_up.numbers))
-    nodes = _nodes(set_up, swept, tokens.cpu())
     return Graph(nodes, swept.edges, tokens.cpu(), model.n_layers, scores, findings, facts)
 
 
@@ -94,28 +98,17 @@ def prepared(
     skips = {place.reads[0]: place.W_skip.to(local.W_U) for place in places if place.W_skip is not None}
     local = local.with_skips(skips)
     targets = targets_of(local, config.targets, config.probability, config.most_targets)
-    return scene(local, replace_mlps(local, places, config.max_features), targets, config.workspace << 20)
-
-
-def _scores(set_up: Scene, swept: Swept) -> Scores:
-    n = set_up.numbers
-    tokens = float(swept.influence[n.tokens : n.positions].sum())
-    errors = float(swept.influence[n.errors : n.tokens].sum())
-    own = swept.influence.clone()
-    own[n.logits :] += set_up.targets.probability.double().cpu()
-    complete = float(((1 - swept.error_share) * own).sum() / own.sum())
-    passed = float(swept.influence.sum())
-    return Scores(
-        replacement=tokens / (tokens + errors) if tokens + errors else 0.0,
-        completeness=complete,
-        dropped=swept.dropped / passed if passed else 0.0,
+    return scene(
+        local, replace_mlps(local, places, config.max_features, config.from_token), targets, config.workspace << 20
     )
 
 
-def _control(local: LocalModel, places: Sequence[Place], targets: Targets, config: TraceConfig) -> Scores:
+def _control(set_up: Scene, places: Sequence[Place], tokens: Tensor, config: TraceConfig) -> Scores:
     shuffled = [_shuffled(place, config.seed, i) for i, place in enumerate(places)]
-    set_up = scene(local, replace_mlps(local, shuffled, config.max_features), targets, config.workspace << 20)
-    return _scores(set_up, sweep(set_up, float("inf"), constants=config.constants))
+    replaced = replace_mlps(set_up.local, shuffled, config.max_features, config.from_token)
+    beside = scene(set_up.local, replaced, set_up.targets, set_up.workspace)
+    swept = sweep(beside, float("inf"), constants=config.constants)
+    return scores_from(_nodes(beside, swept, tokens), swept.error_share, swept.dropped)
 
 
 def _shuffled(place: Place, seed: int, i: int) -> Place:
