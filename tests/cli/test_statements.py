@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from monosema.cli import main
+from monosema.corpus import open_packed
 from monosema.corpus.statements import (
     DISTRACTORS,
     STATEMENTS,
@@ -81,6 +82,18 @@ def test_a_file_that_is_there_is_kept(tmp_path: Path, refused):
     assert "is there already" in refused("statements", "days", "--n", "20", "--out", str(out))
     assert out.read_text() == "mine"
     assert "give a name that ends in" in refused("statements", "days", "--n", "20", "--out", str(tmp_path / "days.txt"))
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_on_text_of_statements(tmp_path: Path, refused):
+    run, small = tmp_path / "run", ["--n-layers", "1", "--d-model", "16", "--n-heads", "2", "--steps", "2"]
+    spec = "statements:months,n_documents=60"
+    assert main(["lm", "train", str(run), "--corpus", spec, "--context", "16", *small]) == 0
+    packed = open_packed(run / "corpus")
+    assert packed.train.n_documents + packed.held_out.n_documents == 60
+    said = refused("lm", "train", str(tmp_path / "other"), "--corpus", "statements:month", *small)
+    assert "unknown set of statements 'month'. Did you mean 'months'?" in said
+    assert not (tmp_path / "other").exists()
 
 
 def test_every_set_and_distractor_is_in_the_table_of_the_documentation():

@@ -77,7 +77,7 @@ BAD = {
     "column": (
         "a.csv",
         "text,label\np,1\n",
-        r"no column 'statement'\. Columns there: 'text', 'label'\. Rename the one",
+        r"no column 'statement'\. Columns there: 'text', 'label'\. Statements are in",
     ),
     "no label": ("a.csv", "statement,truth\np,1\n", r"no column 'label'\. Columns there: 'statement', 'truth'"),
     "side": ("a.csv", "negative,label\np,1\n", r"no column 'positive'\. Columns there: 'negative', 'label'"),
@@ -96,6 +96,7 @@ BAD = {
     "json": ("a.jsonl", "[1]\n", "a.jsonl, line 1: expected an object such as"),
     "broken": ("a.jsonl", '{"statement": \n', r"a.jsonl, line 1: not one JSON object a line \("),
     "alike": ("a.csv", "negative,positive,label\np,p,1\nq,r,0\n", "a: both sides of pair 1 are 'p'"),
+    "both": ("a.csv", "statement,negative,positive,label\np,q,r,1\n", "a.csv holds statements and pairs: take out"),
     "suffix": ("a.txt", "p", r"a.txt: expected a file of \.csv, \.jsonl, \.ndjson"),
 }
 
@@ -125,6 +126,14 @@ def test_the_same_text_twice_is_found_by_the_split(tmp_path: Path):
     for seed in range(4):
         train, held = split(read(path), 0.5, seed, duplicates="group")
         assert train.texts.count("p") in (0, 2) and held.texts.count("p") == 2 - train.texts.count("p")
+
+
+def test_a_column_that_is_not_there_cannot_be_kept(tmp_path: Path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"statement": "p", "label": 1, "group": 7}\n{"statement": "q", "label": 0, "group": 8}\n')
+    assert read(path).groups == ("7", "8")
+    with pytest.raises(DataError, match=r"no column 'town'\. Columns there: 'statement', 'label', 'group'"):
+        read(path, keep=("town",))
 
 
 def test_an_attribute_cannot_take_the_place_of_a_column(tmp_path: Path):

@@ -24,7 +24,6 @@ from monosema.corpus.statements.labelled import Pairs, Statements, require_class
 from monosema.corpus.text_files import chunks
 
 LABELS = {"1": 1, "0": 0, "true": 1, "false": 0}
-OURS = ("statement", "negative", "positive", "label", "group")
 
 Row = tuple[int, Mapping[str, Any]]
 
@@ -45,14 +44,15 @@ def read(path: Path | str, keep: Sequence[str] | Literal["all"] = "all") -> Stat
     if not rows:
         raise DataError(f"{path} holds no rows: give the columns statement and label, and a row for each statement")
     columns = list(rows[0][1])
-    asked = () if keep == "all" else keep
-    pairs = "statement" not in columns and ("negative" in columns or "positive" in columns)
-    texts = ("negative", "positive") if pairs else ("statement",)
-    kept = [column for column in columns if column not in OURS] if keep == "all" else list(asked)
+    texts = _kind(path, columns)
+    pairs = texts != ("statement",)
+    ours = (*texts, "label", "group")
+    kept = [column for column in columns if column not in ours] if keep == "all" else list(keep)
     group = ["group"] if "group" in columns else []
     table = {column: _column(path, rows, column) for column in (*texts, "label", *group, *kept)}
     labels = np.array([_label(path, line, value) for line, value in table["label"]], dtype=np.int64)
-    groups = _texts(path, "group", table["group"]) if group else tuple(f"row {i + 1}" for i in range(len(rows)))
+    names = enumerate(table["group"] if group else rows, start=1)
+    groups = tuple(str(cell[1]) if group else f"row {i}" for i, cell in names)
     attributes = {column: _values(table[column]) for column in kept}
     sides = [_texts(path, column, table[column]) for column in texts]
     data = (
@@ -62,6 +62,14 @@ def read(path: Path | str, keep: Sequence[str] | Literal["all"] = "all") -> Stat
     )
     require_classes(data, what=str(path))
     return data
+
+
+def _kind(path: Path, columns: Sequence[str]) -> tuple[str, ...]:
+    """The columns that hold the texts: a statement, or the two sides of a pair."""
+    sides = [side for side in ("negative", "positive") if side in columns]
+    if "statement" in columns and len(sides) == 2:
+        raise DataError(f"{path} holds statements and pairs: take out the column statement, or negative and positive")
+    return ("negative", "positive") if sides and "statement" not in columns else ("statement",)
 
 
 def write(path: Path | str, data: Statements | Pairs) -> None:
@@ -74,7 +82,7 @@ def write(path: Path | str, data: Statements | Pairs) -> None:
     )
     table |= {"label": data.labels.tolist(), "group": data.groups}
     for name, values in data.attributes.items():
-        if name in OURS:
+        if name in table:
             raise DataError(f"{path}: an attribute cannot be called '{name}', as a column of the file is: rename it")
         table[name] = values.tolist()
     names, rows = list(table), zip(*table.values(), strict=True)
@@ -123,8 +131,8 @@ def _column(path: Path, rows: Sequence[Row], column: str) -> list[tuple[int, Any
         if column not in row:
             there = ", ".join(f"'{name}'" for name in row) or "none"
             raise DataError(
-                f"{path}, line {line}: no column '{column}'. Columns there: {there}. Rename the one that holds it: "
-                "statements are statement and label, pairs negative, positive and label"
+                f"{path}, line {line}: no column '{column}'. Columns there: {there}. Statements are in the columns "
+                "statement and label, pairs in negative, positive and label: rename those that hold them"
             )
     return [(line, row[column]) for line, row in rows]
 
