@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 BENCH := runs/bench
-PEERS := saelens dictionary-learning sparsify sae-vis saedashboard
+PEERS := saelens dictionary-learning sparsify sae-vis saedashboard concept-erasure
 
 .PHONY: demo test lint docs unit peers bench peers-bench format clean
 .DELETE_ON_ERROR:
@@ -58,14 +58,15 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --quiet --editable '.[dev,docs]'
 	@touch $@
 
-# Against the peers' own code, in an environment of its own: SAELens opens the folders we write.
+# Against the peers' own code, in an environment of its own: SAELens opens the folders we write, concept-erasure finds
+# the projections that we do.
 peers: $(VENV)/.installed-dev $(VENV)-peers/.installed
 	MONOSEMA_PEERS=$(CURDIR)/$(VENV)-peers/bin/python $(BIN)/python -m pytest tests/peers --numprocesses $(WORKERS)
 
 $(VENV)-peers/.installed:
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --constraint $(CONSTRAINTS) torch
-	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet sae-lens==6.54.12
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet sae-lens==6.54.12 concept-erasure==0.2.4
 	@touch $@
 
 # Every benchmark, short, with whatever peers are installed. docs/benchmarks.md says how to run the long ones.
@@ -89,6 +90,8 @@ $(VENV)-sparsify/.installed: PEER := eai-sparsify==1.3.3
 # is the last to run beside.
 $(VENV)-sae-vis/.installed: PEER := sae-vis==0.3.7 sae-lens==5.11.0 pyarrow==18.1.0 frozendict tabulate
 $(VENV)-saedashboard/.installed: PEER := sae-dashboard==0.8.0 sae-lens==6.54.12 pyarrow==18.1.0
+# concept-erasure needs torch alone; what its worker reads and writes needs the other two.
+$(VENV)-concept-erasure/.installed: PEER := concept-erasure==0.2.4 safetensors numpy
 
 # The versions beside torch are the peers' own affair: of our constraints they get torch's alone, and it goes first.
 # dictionary-learning and sae-dashboard come with torchvision. What is published of that is built for CUDA and cannot

@@ -76,6 +76,7 @@ PACKAGES = {
     "sparsify": "eai-sparsify",
     "sae-vis": "sae-vis",
     "saedashboard": "sae-dashboard",
+    "concept-erasure": "concept-erasure",
 }
 """The package that each environment is for."""
 

@@ -113,10 +113,15 @@ class MomentFitter:
             raise DataError("there are numbers that are not finite among the rows: leave those rows out")
         centred = block - centre
         left = centred.sum(0).double() / m  # what rounding left of the mean
+        d = self.d
         with float32_products(block.device.type):
-            for low in range(0, len(mean), STRIP):
-                high = min(low + STRIP, len(mean))
+            for low in range(0, d, STRIP):
+                high = min(low + STRIP, d)
                 sums[low:high, :high] += centred[:, low:high].T @ centred[:, :high]
+            sums[d:, :d] += centred[:, d:].T @ centred[:, :d]
+        # In float64, because the columns of classes are dependent, and rounding must not make them look otherwise.
+        labels = centred[:, d:].double()
+        sums[d:, d:] += labels.T @ labels
         delta = centre.double() + left - mean
         sums.addr_(left, left, alpha=-m)
         sums.addr_(delta, delta, alpha=n * m / (n + m))
