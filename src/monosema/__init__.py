@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         dictionaries,
         evaluation,
         features,
+        geometry,
         models,
         probes,
         toys,
@@ -36,6 +37,7 @@ _LAYERS = (
     "features",
     "toys",
     "probes",
+    "geometry",
     "dashboard",
 )
 _NAMES = {
@@ -54,6 +56,7 @@ __all__ = [
     "dictionaries",
     "evaluation",
     "features",
+    "geometry",
     "models",
     "probes",
     "toys",
