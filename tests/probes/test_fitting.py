@@ -113,7 +113,7 @@ def test_activations_that_are_all_the_same_give_no_direction():
 def test_the_sign_is_that_of_most_training_labels():
     data = planted()
     probe, turned = fit(CRCConfig(), data), fit(CRCConfig(), data.relabelled(1 - data.y))
-    assert torch.equal(probe.direction, -turned.direction)
+    assert torch.equal(probe.unit, -turned.unit)
     assert probe.accuracy(data).value == turned.accuracy(data.relabelled(1 - data.y)).value > 0.95
     assert probe.sign == "by most training labels"
 
@@ -136,7 +136,7 @@ def test_flipping_a_probe_turns_every_score(config: object):
 def test_labels_move_only_the_sign_of_methods_without_them():
     data = planted()
     first, second = fit_labellings(CCSConfig(), data, torch.stack([data.y, 1 - data.y]))
-    assert torch.equal(first.direction, -second.direction)
+    assert torch.equal(first.unit, -second.unit)
 
 
 def test_restarts_come_lowest_loss_first_and_fit_keeps_the_first():

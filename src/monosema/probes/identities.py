@@ -60,8 +60,8 @@ def xor_invariance(probe: Probe, data: Contrast, seed: int = 0) -> Invariance:
     coin = torch.rand(len(data), generator=generator(seed, "xor")).to(p0.device) < 0.5
     q0, q1 = torch.where(coin, p1, p0), torch.where(coin, p0, p1)
     before, after = (float(ccs_losses(*p).mean()) for p in ((p0, p1), (q0, q1)))
-    right = ((q1 > q0).long() == data.y).long()
-    n, was = len(data), float(((p1 > p0).long() == data.y).double().mean())
+    right = (((q1 > q0) ^ probe.turned).long() == data.y).long()
+    n, was = len(data), float((probe.predict(data) == data.y).double().mean())
     loss = Finding("loss of ccs, XOR a coin", after, before, "without the coin", after, after, n, "rows")
     accuracy = share_of_rows("accuracy of ccs, XOR a coin", right, data.groups, was, "without the coin")
     says = (

@@ -108,7 +108,7 @@ def _on_distractor(config: Any, train: Data, test: Data, labels: tuple[Tensor, T
 def _says(
     probe: Probe, accuracy: Finding, random: Spread, shuffled: Spread, cosine: Finding, xor: Invariance | None
 ) -> tuple[str, ...]:
-    best = max(accuracy.control or 0.0, random.high, shuffled.high)
+    best = max(accuracy.control or 0.0, random.high, shuffled.mean)
     if accuracy.low > best:
         first = f"{probe.method} is right in {accuracy.value:.1%} of the rows, above all its controls."
     else:

@@ -6,6 +6,9 @@ reads         score, above 0 for "true"
 statement     normal(x) . w + b
 difference    (normal1(x1) - normal0(x0)) . w + b
 sides         (p1 - p0) / 2,  p = sigmoid(normal(x) . w + b)      CCS: its published score 1/2 (p1 + 1 - p0), less 1/2
+
+A probe that is `turned` answers the opposite: its score is the negative of this. (w, b) stay as they were fitted,
+because CCS's loss is not that of (-w, -b).
 """
 
 from dataclasses import dataclass, replace
@@ -43,6 +46,7 @@ class Probe:
     reads: Reads
     sign: Sign
     loss: float
+    turned: bool = False
 
     def score(self, data: Data | Tensor) -> Float64[Tensor, "*rows"]:
         """Above 0 where the probe says 1. A probe of statements also takes activations [..., d] without labels.
@@ -52,12 +56,15 @@ class Probe:
         sides = self._normal(data)
         if self.reads == "sides":
             p0, p1 = torch.sigmoid(sides @ self.direction + self.bias)
-            return (p1 - p0) / 2
-        rows = sides[0] if self.reads == "statement" else sides[1] - sides[0]
-        return rows @ self.direction + self.bias
+            score = (p1 - p0) / 2
+        else:
+            rows = sides[0] if self.reads == "statement" else sides[1] - sides[0]
+            score = rows @ self.direction + self.bias
+        return -score if self.turned else score
 
     def probabilities(self, data: Contrast) -> tuple[Float64[Tensor, "n"], Float64[Tensor, "n"]]:
-        """p0 and p1, what a probe that reads `sides` (CCS) says of each side alone."""
+        """p0 and p1, what a probe that reads `sides` (CCS) says of each side alone. They are as fitted: of a probe
+        that is turned, the probabilities of "false"."""
         if self.reads != "sides":
             raise MismatchError(f"a probe by {self.method} reads {self.reads}: only one by ccs gives both sides a p")
         p0, p1 = torch.sigmoid(self._normal(data) @ self.direction + self.bias)
@@ -87,11 +94,11 @@ class Probe:
         """The unit direction in the space of the activations along which the score rises fastest: w / scale,
         of pairs by the scale of x1."""
         raw = self.direction / self.scale[-1]
-        return raw / raw.norm()
+        return raw / raw.norm() * (-1 if self.turned else 1)
 
     def flipped(self) -> "Probe":
         """The same with the opposite sign: every score times -1."""
-        return replace(self, direction=-self.direction, bias=-self.bias)
+        return replace(self, turned=not self.turned)
 
     def _normal(self, data: Data | Tensor) -> Float64[Tensor, "side *rows d"]:
         takes_pairs = self.reads != "statement"

@@ -39,5 +39,6 @@ def in_span(x: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n r"], Float[Tensor
     """Rows in an orthonormal basis of their span, and the basis; as they are, and None, when n >= d."""
     if len(x) >= x.shape[1]:
         return x, None
-    q, r = torch.linalg.qr(x.T)
-    return r.T.contiguous(), q
+    u, s, vh = torch.linalg.svd(x, full_matrices=False)
+    rank = int((s > s[0] * max(x.shape) * torch.finfo(x.dtype).eps).sum())
+    return u[:, :rank] * s[:rank], vh[:rank].T

@@ -17,7 +17,7 @@ def share_of_rows(
         return _of_groups(name, hits, groups, control, control_is)
     n, p = len(hits), float(hits.double().mean())
     interval = binomtest(int(hits.sum()), n).proportion_ci(method="wilson")
-    return Finding(name, p, control, control_is, min(p, interval.low), max(p, interval.high), n, "rows")
+    return Finding(name, p, control, control_is, float(min(p, interval.low)), float(max(p, interval.high)), n, "rows")
 
 
 def _of_groups(
