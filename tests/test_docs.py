@@ -23,6 +23,7 @@ LAYERS = (
     "features",
     "toys",
     "probes",
+    "circuits",
     "geometry",
     "dashboard",
 )

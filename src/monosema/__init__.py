@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from monosema import (
         activations,
+        circuits,
         corpus,
         dashboard,
         dictionaries,
@@ -37,6 +38,7 @@ _LAYERS = (
     "features",
     "toys",
     "probes",
+    "circuits",
     "geometry",
     "dashboard",
 )
@@ -51,6 +53,7 @@ __all__ = [
     "MonosemaError",
     "Site",
     "activations",
+    "circuits",
     "corpus",
     "dashboard",
     "dictionaries",

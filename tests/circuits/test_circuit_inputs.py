@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from monosema.circuits import TraceConfig, WithSkip, token_of, trace
-from monosema.circuits.linear.families import LINEAR, require_linear
+from monosema.circuits import Bench, TraceConfig, WithSkip, token_of, trace
+from monosema.circuits.linear.families import LINEAR
 from monosema.core.errors import ConfigError, DataError, MismatchError
 from monosema.corpus import Tokenizer
+from monosema.models import wrap
 from tests.circuits.linear_models import D, model_of, sited, tokens_of, transcoders_of
 
 QUICK = TraceConfig(control=False)
@@ -97,12 +98,25 @@ def test_a_target_is_one_token():
         token_of(tokenizer, "")
 
 
-def test_a_family_without_a_linear_model_is_refused_in_words():
-    model = model_of("gpt2")
-    model.module.config.model_type = "mamba"  # a stand-in: its own table would come before
-    with pytest.raises(ConfigError, match=r"gpt2 is a mamba: .* Families that can be linearised: gemma, gemma2"):
-        require_linear(model)
-    assert "bert" not in LINEAR
+BOTH = {"vocab_size": 53, "hidden_size": D, "pad_token_id": 2, "num_hidden_layers": 2}
+UNKNOWN = {
+    "Bert": ("BertForMaskedLM", BOTH | {"num_attention_heads": 4, "intermediate_size": 40}),
+    "Mamba": ("MambaForCausalLM", BOTH | {"state_size": 4}),
+}
+
+
+@pytest.mark.parametrize("kind", UNKNOWN)
+def test_a_family_without_a_linear_model_is_refused_in_words(kind: str):
+    import transformers
+
+    name, settings = UNKNOWN[kind]
+    config = getattr(transformers, f"{kind}Config")(**settings)
+    model = wrap(getattr(transformers, name)(config).requires_grad_(False).eval(), "other")
+    says = rf"other is a {kind.lower()}: .* Families that can be linearised: gemma, gemma2"
+    for attempt in (trace, Bench):
+        with pytest.raises(ConfigError, match=says):
+            attempt(model, transcoders_of(model_of("gpt2")), tokens_of())
+    assert kind.lower() not in LINEAR
 
 
 def test_a_table_that_does_not_fit_the_model_is_found_out(monkeypatch: pytest.MonkeyPatch):

@@ -61,9 +61,9 @@ class Bench:
 
     def __init__(self, model: Model, transcoders: Sequence[Transcoder], tokens: Int64[Tensor, "token"]) -> None:
         self.model, self.tokens = model, tokens
-        self.places: tuple[Place, ...] = placed(model, transcoders)
         every = TraceConfig(max_features=2**62, control=False)
         self.scene: Scene = prepared(model, transcoders, tokens, every)
+        self.places: tuple[Place, ...] = placed(model, transcoders)
 
     @torch.no_grad()
     def change(self, changes: Sequence[Change], how: How = "free") -> Effect:

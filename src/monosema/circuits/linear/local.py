@@ -11,7 +11,6 @@ it writes, that is a part of the linear model too.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -154,14 +153,13 @@ def hold(model: Model, tokens: Int64[Tensor, "token"]) -> LocalModel:
     unembed = dict(model.module.get_submodule(model.family.unembed).named_parameters())
     final = model.module.get_submodule(model.family.final_norm)
     W_U = unembed["weight"].detach().to(dtype)
-    config: Any = model.module.config
     held = LocalModel(
         layers=layers,
         final_norm=norms.hold(final, raw[f"resid_post.{model.n_layers - 1}"], dtype),
         W_U=W_U,
         logit_bias=unembed["bias"].detach().to(dtype) if "bias" in unembed else W_U.new_zeros(len(W_U)),
         parallel=parallel,
-        causal=not (model.family.bidirectional and getattr(config, model.family.bidirectional)),
+        causal=model.causal,
         skips={},
         seen={site: x[-1].to(dtype) if site == "logits" else x.to(dtype) for site, x in raw.items()},
     )
