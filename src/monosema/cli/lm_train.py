@@ -13,7 +13,7 @@ from monosema.models.lm_config import LMConfig
 
 @dataclass(frozen=True)
 class Arguments:
-    """Train a small GPT-2 from scratch: tokenizer and blocks in RUN/corpus, the model in RUN/lm."""
+    """Train a small language model from scratch: tokenizer and blocks in RUN/corpus, the model in RUN/lm."""
 
     run: Positional[Path]
     """Run directory, made if it is not there."""
@@ -48,11 +48,11 @@ def run(arguments: Arguments) -> Outcome:
         packed = pack_stage(run, text)
         model = lm_stage(run, a.lm, a.device)
     recipe = read_json(a.run / "lm" / "recipe.json")
-    loss = recipe["held_out_loss"]
+    loss, stack = recipe["held_out_loss"], "" if "" in model.stacks else "enc."
     rows = [[f"{row['step']:,}", f"{row['loss']:.3f}", f"{row['held_out']:.3f}"] for row in recipe["curve"][-5:]]
     return Outcome(
         wrote=(a.run / "lm", a.run / "corpus"),
-        next=f"monosema harvest {a.run} --site resid_post.{max(0, model.n_layers // 2 - 1)}",
+        next=f"monosema harvest {a.run} --site {stack}resid_post.{max(0, model.n_layers // 2 - 1)}",
         result={"model": model.fingerprint, "corpus": packed.train.fingerprint, "recipe": recipe},
         shown=(
             Grid(("step", "loss", "held out"), rows, frozenset({"step", "loss", "held out"})),

@@ -7,7 +7,9 @@ one added to every count so that a token never seen has a finite loss. A languag
 well below it has learned no context.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float64, Int64
@@ -16,8 +18,9 @@ from torch import Tensor
 from monosema.core.errors import DataError
 from monosema.core.findings import Finding, bootstrap
 from monosema.core.seeding import generator
+from monosema.models.families import FAMILIES
 from monosema.models.lm_config import TokenSource
-from monosema.models.losses import next_token_loss
+from monosema.models.objectives import OBJECTIVES, Task, Text
 
 BATCH = 16
 """Blocks of a forward pass without gradients."""
@@ -63,7 +66,8 @@ def document_losses(
     n_blocks: int,
     autocast: bool = False,
 ) -> DocumentLosses:
-    """The losses of a transformers causal LM on `n_blocks` blocks (or all there are), evenly spaced.
+    """The losses of a transformers model on `n_blocks` blocks (or all there are), evenly spaced, at what its family
+    predicts; what is masked or cut out of a block is the same in every call.
 
     Counts the predictions of text; a prediction of BOS or padding counts for nothing. Raises
     DataError when there is none to count.
@@ -72,25 +76,30 @@ def document_losses(
     chosen = torch.linspace(0, len(tokens) - 1, min(n_blocks, len(tokens))).round().long()
     documents, values = [], []
     for batch in chosen.split(BATCH):
-        ids, names, counted = gather(tokens, batch)
+        task = objective_of(module)(gather(tokens, batch), generator(0, "held-out objective", int(batch[0])))
+        inputs = {name: ids.to(device) for name, ids in task.inputs.items()}
         with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
-            logits = module(input_ids=ids.to(device), use_cache=False).logits
-        losses = next_token_loss(logits, ids).cpu().double()
-        kept, targets = counted[:, 1:], ids[:, 1:]
-        documents.append(names[:, 1:][kept])
-        values.append(torch.stack([losses[kept], control[targets[kept]], torch.ones(int(kept.sum())).double()], 1))
+            logits = module(**inputs, use_cache=False).logits
+        losses, kept = task.losses(logits).cpu().double(), task.counted
+        by_frequency = control[task.targets[:, : task.n][kept]]
+        documents.append(task.documents[kept])
+        values.append(torch.stack([losses[kept], by_frequency, torch.ones(int(kept.sum())).double()], 1))
     names, rows = torch.cat(documents).unique(return_inverse=True)
     if len(names) == 0:
         raise DataError("the held-out corpus has no token to predict: it is empty, or every block is padding")
     return DocumentLosses(torch.zeros(len(names), 3, dtype=torch.float64).index_add_(0, rows, torch.cat(values)))
 
 
-def gather(
-    tokens: TokenSource, blocks: Int64[Tensor, " batch"]
-) -> tuple[Int64[Tensor, "batch seq"], Int64[Tensor, "batch seq"], Tensor]:
-    """The blocks of these numbers, in this order: token ids, document numbers, what is text."""
+def gather(tokens: TokenSource, blocks: Int64[Tensor, " batch"]) -> Text:
+    """The blocks of these numbers, in this order."""
     parts = [tokens.blocks(i, i + 1) for i in blocks.tolist()]
-    ids, names, usable = (
+    ids, documents, usable = (
         torch.cat([getattr(part, field) for part in parts]) for field in ("tokens", "documents", "usable")
     )
-    return ids, names, usable
+    return Text(ids, documents, usable, tokens.d_vocab)
+
+
+def objective_of(module: torch.nn.Module) -> Callable[[Text, torch.Generator], Task]:
+    """What the family of `module` is asked of a text."""
+    config: Any = module.config
+    return OBJECTIVES[FAMILIES[config.model_type].predicts]

@@ -1,7 +1,8 @@
-"""A small GPT-2 trained from scratch: from blocks of tokens to a folder that transformers loads.
+"""A small language model trained from scratch: from blocks of tokens to a folder that transformers loads.
 
     seed --> initial weights          block order = one permutation per epoch, from the seed
-    for step: batch -> loss (nats per predicted text token) -> gradient, norm <= 1 -> AdamW, warm-up and cosine
+    for step: batch -> what the family is asked of it -> loss (nats per predicted text token)
+              -> gradient, norm <= 1 -> AdamW, warm-up and cosine
     OUT/checkpoint.safetensors        while it trains, every minute and at Ctrl-C
     OUT/config.json, model.safetensors, recipe.json       when it is done; recipe.json is written last
 
@@ -30,13 +31,14 @@ from monosema.core.findings import Finding
 from monosema.core.interrupts import interruption
 from monosema.core.progress import progress
 from monosema.core.runs import read_json, write_json
-from monosema.core.seeding import derive, generator
+from monosema.core.seeding import generator
 from monosema.models import checkpoints
 from monosema.models.checkpoints import Training
-from monosema.models.held_out import document_losses, gather, unigram
+from monosema.models.families import FAMILIES
+from monosema.models.fresh import fresh
+from monosema.models.held_out import document_losses, gather, objective_of, unigram
 from monosema.models.lm_config import LMConfig, TokenSource
 from monosema.models.loading import load
-from monosema.models.losses import next_token_loss
 from monosema.models.model import Model
 from monosema.models.quiet import quiet, quiet_notices
 
@@ -62,7 +64,7 @@ def train_small(
     device: str = "cpu",
     checkpoint_seconds: float = 60.0,
 ) -> Model:
-    """The GPT-2 that `config` describes, trained on `tokens`, saved in `out` and loaded from there.
+    """The model that `config` describes, trained on `tokens`, saved in `out` and loaded from there.
 
     `log` is called with step, loss (mean nats per token since the last row), held_out, unigram (its
     control on the same tokens) and lr, every `eval_every` steps; what came after the last checkpoint
@@ -138,26 +140,10 @@ def _require_data(tokens: TokenSource, held_out: TokenSource) -> None:
 
 
 def _begin(tokens: TokenSource, config: LMConfig, device: str) -> Training:
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    gpt2 = GPT2Config(
-        vocab_size=tokens.d_vocab,
-        n_positions=tokens.context,
-        n_embd=config.d_model,
-        n_layer=config.n_layers,
-        n_head=config.n_heads,
-        activation_function="gelu_pytorch_tanh",  # GPT-2's own, as one kernel instead of eight
-        resid_pdrop=0.0,
-        embd_pdrop=0.0,
-        attn_pdrop=0.0,
-        bos_token_id=tokens.bos,
-        eos_token_id=tokens.bos,
-    )
-    with quiet(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(config.seed, "weights"))
-        module: Any = GPT2LMHeadModel(gpt2)
-    # On the CPU eager attention is the faster of the two in bfloat16.
-    module.set_attn_implementation("sdpa" if device.startswith("cuda") else "eager")
+    module = fresh(tokens, config)
+    if not FAMILIES[config.family].mixer:
+        # On the CPU eager attention is the faster of the two in bfloat16.
+        module.set_attn_implementation("sdpa" if device.startswith("cuda") else "eager")
     module.to(device).train()
     matrices = [p for p in module.parameters() if p.ndim >= 2]
     vectors = [p for p in module.parameters() if p.ndim < 2]
@@ -169,11 +155,13 @@ def _step(training: Training, tokens: TokenSource, config: LMConfig) -> float:
     """One step of the optimiser; the loss before it. Raises DivergedError when that is not finite."""
     module, optimiser = training.module, training.optimiser
     device = next(module.parameters()).device
-    ids, _, usable = gather(tokens, block_numbers(len(tokens), config.batch_size, training.step, config.seed))
+    text = gather(tokens, block_numbers(len(tokens), config.batch_size, training.step, config.seed))
+    task = objective_of(module)(text, generator(config.seed, "objective", training.step))
+    inputs = {name: ids.to(device) for name, ids in task.inputs.items()}
     with quiet_notices(), torch.autocast(device.type, torch.bfloat16, enabled=config.autocast):
-        logits = module(input_ids=ids.to(device), use_cache=False).logits
-    counted = usable[:, 1:].to(device)
-    loss = (next_token_loss(logits, ids) * counted).sum() / counted.sum().clamp(min=1)
+        logits = module(**inputs, use_cache=False).logits
+    counted = task.counted.to(device)
+    loss = (task.losses(logits) * counted).sum() / counted.sum().clamp(min=1)
     value = loss.item()
     if not math.isfinite(value):
         raise DivergedError(
