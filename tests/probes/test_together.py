@@ -12,7 +12,7 @@ from monosema.probes.fitting import fit
 from monosema.probes.judging import ControlConfig
 from monosema.probes.layers import by_layer
 from monosema.probes.settings import LogisticConfig, MassMeanConfig
-from monosema.probes.transfer import transfer
+from monosema.probes.transfers import transfer
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
