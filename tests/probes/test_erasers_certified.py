@@ -15,6 +15,7 @@ from monosema.probes.erasers.configs import CertificateConfig, LeaceConfig, Mean
 from monosema.probes.erasers.eraser import Eraser
 from monosema.probes.erasers.fitting import EraserFitter, fit_eraser
 from monosema.probes.erasers.price import loss_price, price
+from monosema.probes.erasers.regression import regress
 from monosema.probes.erasers.saved import load_eraser, save_eraser
 from monosema.probes.erasers.scrubbing import scrub
 
@@ -52,6 +53,19 @@ def model() -> Model:
 @pytest.fixture(scope="module")
 def tokens() -> Tensor:
     return torch.randint(0, 23, (30, 10), generator=generator(0, "tokens"))
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_regression_is_scikit_learns(k: int):
+    from sklearn.linear_model import LogisticRegression
+
+    x = torch.randn(300, 4, generator=generator(k, "regression"), dtype=torch.float64)
+    z = (x[:, 0] + 0.5 * torch.randn(300, generator=generator(k, "noise")) > 0).long() + (k - 2) * (x[:, 1] > 1).long()
+    x = 3 * (x - x.mean(0)) / (x - x.mean(0)).square().mean().sqrt() + 5  # variance 9: the penalty is of x / 3
+    ours = regress(x, z, 0.01)
+    theirs = LogisticRegression(C=1 / (300 * 0.01), tol=1e-10, max_iter=1000).fit(((x - 5) / 3).numpy(), z.numpy())
+    torch.testing.assert_close(3 * ours.W.T, torch.from_numpy(theirs.coef_), rtol=1e-5, atol=1e-6)
+    assert (ours.predict(x).numpy() == theirs.predict(((x - 5) / 3).numpy())).all()
 
 
 def test_what_only_the_mean_told_is_gone_for_every_probe():

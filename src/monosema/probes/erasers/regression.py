@@ -14,6 +14,7 @@ from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from monosema.core.errors import DataError
+from monosema.probes.logistic import logistic_regression
 from monosema.probes.minimising import minimise
 
 STEPS = 1000
@@ -52,24 +53,30 @@ def regress(x: Float[Tensor, "n d"], z: Int64[Tensor, "n"], ridge: float) -> Reg
     spread = rows.square().mean().sqrt()
     scale = 1 / spread if float(spread) > 0 else torch.ones((), dtype=torch.float64)
     rows = rows * scale
+    if k == 2:
+        found = logistic_regression(rows, z[None], ridge, STEPS, GRADIENT).x.T
+        return Regression(mean, found[:-1] * scale, found[-1])
+    W, b = _softmax_regression(rows, z, ridge)
+    return Regression(mean, W * scale, b)
+
+
+def _softmax_regression(
+    rows: Float64[Tensor, "n d"], z: Int64[Tensor, "n"], ridge: float
+) -> tuple[Float64[Tensor, "d k"], Float64[Tensor, "k"]]:
+    """W and b of every class; begun at the classes' shares."""
     n, d = rows.shape
-    columns = 1 if k == 2 else k
-    targets = z.double()[:, None] if k == 2 else torch.nn.functional.one_hot(z, k).double()
+    targets = torch.nn.functional.one_hot(z).double()
+    k = targets.shape[1]
 
     def objective(parameters: Tensor) -> tuple[Tensor, Tensor]:
-        W, b = parameters[0, : d * columns].view(d, columns), parameters[0, d * columns :]
+        W, b = parameters[0, : d * k].view(d, k), parameters[0, d * k :]
         scores = rows @ W + b
-        if columns == 1:
-            p, log = scores.sigmoid(), torch.nn.functional.softplus(scores)
-        else:
-            p, log = scores.softmax(1), scores.logsumexp(1, keepdim=True)
-        loss = (log.sum() - (targets * scores).sum()) / n + ridge / 2 * W.square().sum()
-        error = (p - targets) / n
+        loss = (scores.logsumexp(1).sum() - (targets * scores).sum()) / n + ridge / 2 * W.square().sum()
+        error = (scores.softmax(1) - targets) / n
         gradient = torch.cat([(rows.T @ error + ridge * W).flatten(), error.sum(0)])
         return loss[None], gradient[None]
 
-    start = torch.zeros(1, (d + 1) * columns, dtype=torch.float64)
-    shares = torch.bincount(z, minlength=k).double() / n
-    start[0, d * columns :] = (shares[1] / shares[0]).log() if columns == 1 else shares.clamp(min=1e-12).log()
+    start = torch.zeros(1, (d + 1) * k, dtype=torch.float64)
+    start[0, d * k :] = targets.mean(0).clamp(min=1e-12).log()
     found = minimise(objective, start, STEPS, GRADIENT).x[0]
-    return Regression(mean, found[: d * columns].view(d, columns) * scale, found[d * columns :])
+    return found[: d * k].view(d, k), found[d * k :]
