@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from monosema.core.errors import DataError
+from monosema.core.errors import DataError, MismatchError
 from monosema.core.seeding import generator
 from monosema.models import LMConfig, load, train_small
 from monosema.models.losses import next_token_loss
@@ -107,8 +107,8 @@ def test_the_same_draws_give_the_same_task(predicts):
 @pytest.mark.parametrize("family", ["bert", "t5", "mamba"])
 def test_each_family_is_trained_saved_and_loaded_and_goes_on_to_the_same_bits(family, tmp_path):
     train, held_out = Counting(23), Counting(7, name="held out")
-    config = LMConfig(n_layers=1, d_model=16, n_heads=2, steps=6, batch_size=4, lr=1e-2, eval_every=3, family=family)
-    model = train_small(train, held_out, config, tmp_path / "whole")
+    config = LMConfig(n_layers=1, d_model=16, n_heads=2, steps=6, batch_size=4, lr=1e-2, eval_every=3)
+    model = train_small(train, held_out, config, tmp_path / "whole", family=family)
     assert load(tmp_path / "whole").fingerprint == model.fingerprint
     assert model.module.config.model_type == family
     assert not model.run(torch.tensor([[0, 3, 4]]), model.sites()[:1])[model.sites()[0]].requires_grad
@@ -120,8 +120,10 @@ def test_each_family_is_trained_saved_and_loaded_and_goes_on_to_the_same_bits(fa
         raise CrashError
 
     with pytest.raises(CrashError):
-        train_small(train, held_out, config, tmp_path / "cut", log=crash, checkpoint_seconds=0.0)
-    train_small(train, held_out, config, tmp_path / "cut")
+        train_small(train, held_out, config, tmp_path / "cut", log=crash, checkpoint_seconds=0.0, family=family)
+    train_small(train, held_out, config, tmp_path / "cut", family=family)
+    with pytest.raises(MismatchError, match=f"trained with family '{family}', not 'gpt2'"):
+        train_small(train, held_out, config, tmp_path / "cut")
     saved = [(tmp_path / folder / "model.safetensors").read_bytes() for folder in ("whole", "cut")]
     assert saved[0] == saved[1]
 
@@ -130,8 +132,8 @@ def test_each_family_is_trained_saved_and_loaded_and_goes_on_to_the_same_bits(fa
 @pytest.mark.parametrize(("family", "steps"), [("bert", 400), ("t5", 300), ("mamba", 100)])
 def test_each_family_learns_to_count(family, steps, tmp_path):
     # Token frequencies alone say log(10) = 2.30; what comes before says everything, but for a block's first token.
-    config = LMConfig(n_layers=2, d_model=32, n_heads=2, steps=steps, batch_size=16, lr=5e-3, family=family)
-    train_small(Counting(60), Counting(17, name="held out"), config, tmp_path)
+    config = LMConfig(n_layers=2, d_model=32, n_heads=2, steps=steps, batch_size=16, lr=5e-3)
+    train_small(Counting(60), Counting(17, name="held out"), config, tmp_path, family=family)
     found = json.loads((tmp_path / "recipe.json").read_text())["held_out_loss"]
     assert abs(found["control"] - math.log(10)) < 0.1
     assert found["high"] < 0.7 * found["control"]

@@ -8,7 +8,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 
 from monosema.cli.places import new_or_old_run
 from monosema.cli.showing import Grid, Outcome
-from monosema.models.lm_config import LMConfig
+from monosema.models.lm_config import LMConfig, LMFamily
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class Arguments:
     """Stop reading text after so many tokens."""
     device: str = "cpu"
     """Where to train: cpu, cuda, cuda:1."""
+    family: LMFamily = "gpt2"
+    """What to train: gpt2 and mamba learn the next token, bert masked tokens, t5 spans cut out of a text."""
     lm: Annotated[LMConfig, arg(name="")] = field(default_factory=LMConfig)
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
@@ -46,7 +48,7 @@ def run(arguments: Arguments) -> Outcome:
     text = PackConfig(a.corpus, a.context, a.held_out, a.max_tokens, a.column, a.vocab_size, a.lm.seed)
     with new_or_old_run(a.run) as run:
         packed = pack_stage(run, text)
-        model = lm_stage(run, a.lm, a.device)
+        model = lm_stage(run, a.lm, a.device, a.family)
     recipe = read_json(a.run / "lm" / "recipe.json")
     loss, stack = recipe["held_out_loss"], "" if "" in model.stacks else "enc."
     rows = [[f"{row['step']:,}", f"{row['loss']:.3f}", f"{row['held_out']:.3f}"] for row in recipe["curve"][-5:]]

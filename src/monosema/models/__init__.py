@@ -4,7 +4,7 @@
     Model, Edit           run, read, change
     next_token_loss       nats per token
     randomised            the same model with its weights redrawn, permuted or made anew
-    train_small, LMConfig a small GPT-2 from scratch
+    train_small, LMConfig a small GPT-2, BERT, T5 or Mamba from scratch
     SmallConfig, small_transformer, save_small      a plain small transformer, as tasks are trained on
     from_transformer_lens, load_transformer_lens    a checkpoint of TransformerLens as one
 

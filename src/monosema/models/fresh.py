@@ -6,16 +6,16 @@ from typing import Any
 import torch
 
 from monosema.core.seeding import derive
-from monosema.models.lm_config import LMConfig, TokenSource
+from monosema.models.lm_config import LMConfig, LMFamily, TokenSource
 from monosema.models.objectives import spans
 from monosema.models.quiet import quiet
 
 
-def fresh(tokens: TokenSource, config: LMConfig) -> Any:
-    """The model that `config` describes, for the vocabulary and context of `tokens`; its weights from the seed."""
+def fresh(tokens: TokenSource, config: LMConfig, family: LMFamily) -> Any:
+    """A model of the size that `config` says, for the vocabulary and context of `tokens`; its weights from the seed."""
     import transformers
 
-    name, head, settings = _FAMILIES[config.family]
+    name, head, settings = _FAMILIES[family]
     with quiet(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(config.seed, "weights"))
         return getattr(transformers, head)(getattr(transformers, f"{name}Config")(**settings(tokens, config)))
@@ -82,7 +82,7 @@ def _mamba(tokens: TokenSource, config: LMConfig) -> dict[str, Any]:
     )
 
 
-_FAMILIES: dict[str, tuple[str, str, Callable[[TokenSource, LMConfig], dict[str, Any]]]] = {
+_FAMILIES: dict[LMFamily, tuple[str, str, Callable[[TokenSource, LMConfig], dict[str, Any]]]] = {
     "gpt2": ("GPT2", "GPT2LMHeadModel", _gpt2),
     "bert": ("Bert", "BertForMaskedLM", _bert),
     "t5": ("T5", "T5ForConditionalGeneration", _t5),

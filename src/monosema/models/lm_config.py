@@ -8,14 +8,17 @@ from monosema.core.config import require, require_range
 if TYPE_CHECKING:
     from torch import Tensor
 
+LMFamily = Literal["gpt2", "bert", "t5", "mamba"]
+"""What can be trained, and what it learns to say: gpt2 and mamba the next token, bert masked tokens, t5 (an encoder and
+a decoder) the spans cut out of a text."""
+
 
 @dataclass(frozen=True)
 class LMConfig:
-    """A small language model and its training. Vocabulary and context length are the corpus's.
+    """The size of a small language model and its training. Vocabulary and context length are the corpus's.
 
-    family              what is built and what it learns to say: gpt2 and mamba the next token, bert masked tokens,
-                        t5 (an encoder and a decoder, n_layers each) the spans cut out of a text
-    n_heads             of no use to mamba, which has no attention
+    n_layers            of each stack, in an encoder-decoder
+    n_heads             of no use to a model without attention
     steps, batch_size   optimiser steps, and blocks of the corpus in each
     lr                  peak learning rate; reached after `warmup` * steps, then a cosine down to zero
     weight_decay        of AdamW, on matrices only
@@ -36,7 +39,6 @@ class LMConfig:
     autocast: bool = False
     save_dtype: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
-    family: Literal["gpt2", "bert", "t5", "mamba"] = "gpt2"
 
     def __post_init__(self) -> None:
         for name in ("n_layers", "d_model", "n_heads", "steps", "batch_size", "eval_every"):

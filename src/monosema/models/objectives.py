@@ -7,8 +7,8 @@
 Masked tokens are 15% of the text, at least one a block; 80% of them become the mask token, 10% another token, 10%
 stay (Devlin et al. 2019, arXiv:1810.04805). Spans are 15% of a block, 3 tokens long on average, as many in every
 block, so that none is padded (Raffel et al. 2020, arXiv:1910.10683; their code always cuts out the last token and
-never the first, here both are like any other). Only text counts: neither BOS nor padding, nor the tokens that mark spans, which are given to the decoder.
-The mask, the spans' marks and the decoder's start are tokens after the corpus's own.
+never the first, here both are like any other). Only text counts: neither BOS nor padding, nor the tokens that mark
+spans. The mask, the spans' marks and the decoder's start are tokens after the corpus's own.
 """
 
 from collections.abc import Callable

@@ -37,7 +37,7 @@ from monosema.models.checkpoints import Training
 from monosema.models.families import FAMILIES
 from monosema.models.fresh import fresh
 from monosema.models.held_out import document_losses, gather, objective_of, unigram
-from monosema.models.lm_config import LMConfig, TokenSource
+from monosema.models.lm_config import LMConfig, LMFamily, TokenSource
 from monosema.models.loading import load
 from monosema.models.model import Model
 from monosema.models.quiet import quiet, quiet_notices
@@ -63,8 +63,9 @@ def train_small(
     log: Log = lambda **_: None,
     device: str = "cpu",
     checkpoint_seconds: float = 60.0,
+    family: LMFamily = "gpt2",
 ) -> Model:
-    """The model that `config` describes, trained on `tokens`, saved in `out` and loaded from there.
+    """A model of `family`, of the size that `config` says, trained on `tokens`, saved in `out` and loaded from there.
 
     `log` is called with step, loss (mean nats per token since the last row), held_out, unigram (its
     control on the same tokens) and lr, every `eval_every` steps; what came after the last checkpoint
@@ -75,14 +76,15 @@ def train_small(
     that is not finite, with its step).
     """
     _require_data(tokens, held_out)
-    what = {"config": to_json(config), "corpus": tokens.fingerprint, "held_out": held_out.fingerprint}
+    settings: Any = to_json(config)
+    what = {"config": settings | {"family": family}, "corpus": tokens.fingerprint, "held_out": held_out.fingerprint}
     checkpoint, recipe = out / "checkpoint.safetensors", out / "recipe.json"
     if recipe.exists():
         checkpoints.require_same(recipe, read_json(recipe), what)
         return load(out, device=device)
     if (out / "config.json").exists() and not checkpoint.exists():
         raise RunError(f"{out} holds a model that was not trained here: give a new folder")
-    training = _begin(tokens, config, device)
+    training = _begin(tokens, config, device, family)
     if checkpoint.exists():
         checkpoints.restore(checkpoint, training, what)
     control = unigram(tokens)
@@ -139,9 +141,9 @@ def _require_data(tokens: TokenSource, held_out: TokenSource) -> None:
         )
 
 
-def _begin(tokens: TokenSource, config: LMConfig, device: str) -> Training:
-    module = fresh(tokens, config)
-    if not FAMILIES[config.family].mixer:
+def _begin(tokens: TokenSource, config: LMConfig, device: str, family: LMFamily) -> Training:
+    module = fresh(tokens, config, family)
+    if not FAMILIES[family].mixer:
         # On the CPU eager attention is the faster of the two in bfloat16.
         module.set_attn_implementation("sdpa" if device.startswith("cuda") else "eager")
     module.to(device).train()

@@ -29,6 +29,7 @@ from monosema.dictionaries import Dictionary, DictionarySpec, TrainConfig
 from monosema.evaluation import PruneConfig, PruneStudy, Scorecard, ScoreConfig
 from monosema.features import SampleConfig
 from monosema.models import LMConfig, Model
+from monosema.models.lm_config import LMFamily
 from monosema.pipeline.configs import PackConfig, SubjectConfig
 from monosema.pipeline.records import Settings, begun, is_done, is_finished, require_same, settings_of
 from monosema.pipeline.subject import (
@@ -77,10 +78,10 @@ def _require_same_corpus(run: Run, settings: Settings) -> None:
         require_same(run, "pack", settings | {"vocab_size": vocab_size}, run.stages()["pack"]["inputs"])
 
 
-def lm_stage(run: Run, config: LMConfig, device: str = "cpu") -> Model:
+def lm_stage(run: Run, config: LMConfig, device: str = "cpu", family: LMFamily = "gpt2") -> Model:
     """A small language model trained on the run's corpus, with its tokenizer beside it."""
     packed = corpus.open_packed(run.path / "corpus")
-    settings, folder = settings_of(config), run.path / "lm"
+    settings, folder = settings_of(config) | {"family": family}, run.path / "lm"
     inputs = {"train": packed.train.fingerprint, "held_out": packed.held_out.fingerprint}
     if folder.exists():
         require_same(run, "lm train", settings, inputs)
@@ -88,7 +89,13 @@ def lm_stage(run: Run, config: LMConfig, device: str = "cpu") -> Model:
         return models.load(folder, device=device)
     with begun(run, "lm train", settings, inputs, config.seed):
         model = models.train_small(
-            packed.train, packed.held_out, config, folder, log=lambda **row: run.log("lm train", **row), device=device
+            packed.train,
+            packed.held_out,
+            config,
+            folder,
+            log=lambda **row: run.log("lm train", **row),
+            device=device,
+            family=family,
         )
         packed.tokenizer().save(folder)
         run.finish("lm train", {"model": model.fingerprint})
