@@ -93,6 +93,18 @@ def test_the_mean_over_axes_gives_both_eta2():
     assert float(whitened.mean()) == pytest.approx(3 / 239, abs=4 * float(whitened.std()) / 40**0.5)
 
 
+def test_the_identity_of_axes_is_said_only_where_it_holds():
+    rows, clusters = planted(n=240)
+    some = Clusters(clusters.names, torch.where(torch.arange(240) < 60, -1, clusters.of))
+    full, part = (explore(rows, NAMES, SMALL, each) for each in (clusters, some))
+    words = Vocabulary(tuple(range(240)), NAMES, NAMES, frozenset())
+    found = study(rows, rows, words, some, SMALL)
+    assert found.view("whitened").rows.eta2 != pytest.approx(float(found.by_axis[0].mean()), rel=1e-4)
+    assert "plain mean" in full.answer[2] and "plain mean" not in part.answer[2]
+    says = [next(panel.says for panel in each.panels if panel.title.startswith("Which")) for each in (full, part)]
+    assert "plain mean" in says[0] and "plain mean" not in says[1]
+
+
 def test_the_largest_cluster_can_be_all_there_is():
     rows = torch.randn(240, 16, generator=generator(2, "rows"), dtype=torch.float64)
     of = torch.arange(240) % 4

@@ -75,13 +75,14 @@ def _treated(found: Study) -> str:
     """What centring and whitening change."""
     own, centred, white = found.view(), found.view("centred"), found.view("whitened")
     alike = [_percent(float(view.alike.mean())) for view in (own, centred, white)]
+    means = ": the plain mean over the principal directions, not the one weighted by their variance"
     return (
         f"Taking off the mean embedding brings the mean cosine of two tokens from {short(own.mean_cosine)} to "
         f"{short(centred.mean_cosine)} and eta2 of cosines from {_percent(own.units.eta2)} to "
         f"{_percent(centred.units.eta2)}; eta2 of the rows cannot change. Whitening brings the effective dimension "
         f"from {short(own.dimension)} to {short(white.dimension)} and eta2 of the rows to "
-        f"{_percent(white.rows.eta2)}: the plain mean over the principal directions, not the one weighted by their "
-        f"variance. Neighbours share a cluster in {alike[0]} of pairs, centred in {alike[1]}, whitened in {alike[2]}."
+        f"{_percent(white.rows.eta2)}{means if found.clusters.everywhere else ''}. Neighbours share a cluster in "
+        f"{alike[0]} of pairs, centred in {alike[1]}, whitened in {alike[2]}."
     )
 
 

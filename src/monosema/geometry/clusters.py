@@ -44,6 +44,11 @@ class Clusters:
         return self.of >= 0
 
     @property
+    def everywhere(self) -> bool:
+        """Whether every row is in a cluster."""
+        return bool(self.inside.all())
+
+    @property
     def n(self) -> int:
         """Rows in clusters."""
         return int(self.inside.sum())

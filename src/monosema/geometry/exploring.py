@@ -5,7 +5,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from monosema.core.config import require
-from monosema.core.errors import ConfigError
 from monosema.core.exhibits import Exhibit
 from monosema.core.seeding import generator
 from monosema.corpus.tokenizer import Tokenizer
@@ -21,19 +20,14 @@ from monosema.models.model import Model
 
 
 def embedding(model: Model, matrix: Matrix = "embed") -> Float[Tensor, "token d"]:
-    """A copy of the token embedding, or of the unembedding, in float32 on the CPU.
-
-    Raises ConfigError for the unembedding of a family that has none.
-    """
+    """A copy of the token embedding, or of the unembedding, in float32 on the CPU."""
     path = model.family.embed if matrix == "embed" else model.family.unembed
-    if not path:
-        raise ConfigError(f"{model.name} has no unembedding: take the embedding")
     return model.module.get_submodule(path).get_parameter("weight").detach().to("cpu", torch.float32, copy=True)
 
 
 def tied(model: Model) -> bool:
     """Whether embedding and unembedding are the same."""
-    return bool(model.family.unembed) and torch.equal(embedding(model, "embed"), embedding(model, "unembed"))
+    return torch.equal(embedding(model, "embed"), embedding(model, "unembed"))
 
 
 def explore_model(

@@ -91,11 +91,12 @@ def by_axis(found: Study) -> Curves:
         Line("(k - 1) / (N - 1)", (axis[0], axis[-1]), (expected, expected), role="theory"),
     )
     best = int(own.argmax())
-    says = (
-        f"eta2 is highest, {short(float(own[best]))}, along principal direction {best + 1}. Weighted by the variance "
-        f"along each direction its mean is {short(found.view().rows.eta2)}; the plain mean, which is that of whitened "
-        f"rows, {short(float(own.mean()))}."
-    )
+    says = f"eta2 is highest, {short(float(own[best]))}, along principal direction {best + 1}."
+    if found.clusters.everywhere:
+        says += (
+            f" Weighted by the variance along each direction its mean is {short(found.view().rows.eta2)}; the plain "
+            f"mean, which is that of whitened rows, {short(float(own.mean()))}."
+        )
     title = "Which principal directions know the clusters"
     return Curves(title, says, "principal direction", "eta2", lines, log_x=True)
 
