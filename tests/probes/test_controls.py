@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from monosema.core.errors import ConfigError
-from monosema.probes.controls import permuted_labels, random_probes, shufflings, spread
+from monosema.probes.controls import fit_with_shuffled, random_probes, shuffled_labels, shufflings, spread
 from monosema.probes.data import Contrast, Labelled
 from monosema.probes.fitting import fit
 from monosema.probes.judging import ControlConfig, judge
@@ -46,14 +46,17 @@ def test_random_directions_of_an_unsettled_sign_are_of_the_better_sign_too():
 
 @pytest.mark.parametrize("config", [LogisticConfig(), MassMeanConfig(), CRCConfig()])
 def test_shuffled_labels_teach_nothing(config: object):
-    control = permuted_labels(config, planted(), planted(seed=50), 30)
+    test = planted(seed=50)
+    probe, shuffled = fit_with_shuffled(config, planted(), 30)
+    control = shuffled_labels(probe, shuffled, test)
     assert control.mean == pytest.approx(0.5, abs=0.2)
-    assert permuted_labels(config, planted(), planted(seed=50), 30) == control
-    assert fit(config, planted()).accuracy(planted(seed=50)).value > control.mean + 0.2
+    assert shuffled_labels(*fit_with_shuffled(config, planted(), 30), test) == control
+    assert probe.accuracy(test).value > control.mean + 0.2
+    assert probe.accuracy(test) == fit(config, planted()).accuracy(test)
 
 
 def test_without_labels_and_sign_it_is_the_labels_asked_that_are_shuffled():
-    control = permuted_labels(CRCConfig(sign="unsettled"), planted(), planted(seed=50), 30)
+    control = shuffled_labels(*fit_with_shuffled(CRCConfig(sign="unsettled"), planted(), 30), planted(seed=50))
     assert control.low >= 0.5 and control.high < 0.65
 
 

@@ -6,7 +6,8 @@ Where one direction holds most of what varies, shuffled labels find it too, with
 0 then alternate, and it is their mean that is the control. Of a method without labels they move the sign and no more.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,15 +48,20 @@ def random_probes(probe: Probe, train: Data, test: Data, draws: int, seed: int =
     return spread(torch.where(known < 0.5, 1 - right, right))
 
 
-def permuted_labels(config: Any, train: Data, test: Data, permutations: int, seed: int = 0) -> Spread:
-    """Accuracies of the method on training rows whose labels are shuffled. One whose sign is unsettled looks at no
-    label: it is fitted once, and the labels that it is measured against are shuffled."""
-    if "sign" in vars(config) and config.sign == "unsettled":
-        probe = fit_labellings(config, train, train.y.long()[None], seed)[0]
-        shuffled = shufflings(test.y, permutations, seed)
-        return spread(torch.stack([probe.right(test.relabelled(y)).double().mean() for y in shuffled]))
-    probes = fit_labellings(config, train, shufflings(train.y, permutations, seed), seed)
-    return spread(torch.stack([replace(p, sign="supervised").right(test).double().mean() for p in probes]))
+def fit_with_shuffled(config: Any, train: Data, permutations: int, seed: int = 0) -> tuple[Probe, list[Probe]]:
+    """The probe, and the same method under so many shufflings of the training labels, in one go."""
+    labels = torch.cat([train.y.long()[None], shufflings(train.y, permutations, seed)])
+    probe, *shuffled = fit_labellings(config, train, labels, seed)
+    return probe, shuffled
+
+
+def shuffled_labels(probe: Probe, shuffled: Sequence[Probe], test: Data, seed: int = 0) -> Spread:
+    """Accuracies of the probes fitted on shuffled labels. One whose sign is unsettled has looked at no label: for it
+    the labels that it is measured against are shuffled."""
+    if probe.sign == "unsettled":
+        orders = shufflings(test.y, len(shuffled), seed)
+        return spread(torch.stack([probe.right(test.relabelled(y)).double().mean() for y in orders]))
+    return spread(torch.stack([other.right(test).double().mean() for other in shuffled]))
 
 
 def shufflings(y: Tensor, n: int, seed: int) -> Int64[Tensor, "shuffling n"]:

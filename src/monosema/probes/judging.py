@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monosema.core.config import require_range
 from monosema.core.findings import Finding
-from monosema.probes.controls import Spread, permuted_labels, random_probes
+from monosema.probes.controls import Spread, fit_with_shuffled, random_probes, shuffled_labels
 from monosema.probes.data import Contrast, Data
 from monosema.probes.fitting import fit
 from monosema.probes.identities import Invariance, ccs_loss, cosine_with_mean_difference, xor_invariance
@@ -76,10 +76,10 @@ def judge(
 ) -> Judged:
     """Fit on `train`, measure on `test`. distractor: labels 0 or 1 of a distractor, for the rows of both."""
     asked = controls or ControlConfig()
-    probe = fit(config, train, seed)
+    probe, others = fit_with_shuffled(config, train, asked.permutations, seed)
     accuracy = probe.accuracy(test)
     random = random_probes(probe, train, test, asked.draws, seed)
-    shuffled = permuted_labels(config, train, test, asked.permutations, seed)
+    shuffled = shuffled_labels(probe, others, test, seed)
     pairs = test if isinstance(test, Contrast) and probe.reads == "sides" else None
     loss = None if pairs is None else ccs_loss(probe, pairs)
     xor = None if pairs is None else xor_invariance(probe, pairs, seed)

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from monosema.core.config import require
 from monosema.core.exhibits import Heatmap, Table
 from monosema.core.findings import Finding
-from monosema.probes.controls import shufflings
+from monosema.probes.controls import fit_with_shuffled, shuffled_labels
 from monosema.probes.data import Data
-from monosema.probes.fitting import fit_labellings
 
 SHUFFLED = "fitted on shuffled labels"
 
@@ -66,14 +63,12 @@ def transfer(
     rows = []
     name = ""
     for fitted_on in train.values():
-        y = fitted_on.y.long()
-        labels = torch.cat([y[None], shufflings(y, permutations, seed)])
-        probe, *controls = fit_labellings(config, fitted_on, labels, seed)
+        probe, shuffled = fit_with_shuffled(config, fitted_on, permutations, seed)
         name = probe.method
         cells = []
         for data in test.values():
             found = probe.accuracy(data)
-            control = sum(float(c.right(data).double().mean()) for c in controls) / len(controls)
+            control = shuffled_labels(probe, shuffled, data, seed).mean
             cells.append(
                 Finding(found.name, found.value, control, SHUFFLED, found.low, found.high, found.n, found.unit)
             )
