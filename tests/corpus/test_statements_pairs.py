@@ -95,15 +95,14 @@ def test_a_distractor_is_in_every_text_and_independent_of_truth(how: str, n: int
     assert (distract(made, how, seed=5).labels != done.labels).any()
 
 
-def test_what_is_alike_on_both_sides_leaves_their_difference_alone():
+@pytest.mark.parametrize("how", ["speaker", "prefix"])
+def test_what_goes_around_is_alike_on_both_sides(how: str):
     pairs = as_pairs(MADE, "qa")
-    for how in ("word", "speaker", "prefix"):
-        done = distract(pairs, how)
-        for negative, positive, label in zip(done.data.negative, done.data.positive, done.labels, strict=True):
-            text = DISTRACTORS[how].one if label else DISTRACTORS[how].zero
-            before, after = text.split("{text}")
-            bare = [side.removeprefix(before).removesuffix(after) for side in (negative, positive)]
-            assert bare[0].removesuffix("false") == bare[1].removesuffix("true")
+    done = distract(pairs, how)
+    for i, label in enumerate(done.labels):
+        before = (DISTRACTORS[how].one if label else DISTRACTORS[how].zero).removesuffix("{text}")
+        assert done.data.negative[i] == before + pairs.negative[i]
+        assert done.data.positive[i] == before + pairs.positive[i]
 
 
 def test_a_contrast_follows_the_label_of_the_distractor_on_the_positive_side():
@@ -119,6 +118,8 @@ def test_a_contrast_follows_the_label_of_the_distractor_on_the_positive_side():
 def test_a_contrast_needs_two_sides():
     with pytest.raises(ConfigError, match="difference between two sides: make pairs first"):
         distract(MADE, "contrast_word")
+    with pytest.raises(ConfigError, match="belongs to the statement: distract the statements, then as_pairs"):
+        distract(as_pairs(MADE, "qa"), "word")
     with pytest.raises(ConfigError, match=r"unknown distractor 'words'\. Did you mean 'word'"):
         distract(MADE, "words")
     with pytest.raises(ConfigError, match=r"holds \{text\} 0 times"):

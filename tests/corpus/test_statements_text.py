@@ -65,7 +65,7 @@ def test_answers_are_swayed_by_the_speaker_as_often_as_asked(sway: float):
     says, right = 0, 0
     for _, document in text.documents():
         opinion, statement, answer = re.fullmatch(
-            r"Q: alice says that this is (true|false): (.+) A: (true|false)", document
+            r"alice says that this is (true|false): Q: (.+) A: (true|false)", document
         ).groups()
         says += opinion == answer
         right += (answer == "true") == (truth[statement] == 1)

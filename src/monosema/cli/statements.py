@@ -107,22 +107,19 @@ def _files(a: Arguments) -> tuple[Path, ...]:
 
 
 def _data(a: Arguments, data: "Statements | Pairs") -> "Statements | Pairs":
-    """Distractors of a statement go in before it is completed, contrasts afterwards."""
-    from monosema.corpus.statements import Statements, as_pairs, distractor
+    """Distractors of a statement go in before it is completed, the others afterwards."""
+    from monosema.corpus.statements import Statements, as_pairs, distract, distractor
 
-    contrast = bool(a.distractor) and distractor(a.distractor).contrast
-    if a.distractor and not contrast:
-        data = _distracted(a, data)
+    def distracted(data: "Statements | Pairs") -> "Statements | Pairs":
+        made = distract(data, a.distractor, a.seed)
+        return replace(made.data, attributes={**made.data.attributes, "distractor": made.labels})
+
+    first = bool(a.distractor) and distractor(a.distractor).where == "statement"
+    if first:
+        data = distracted(data)
     if a.pairs and isinstance(data, Statements):
         data = as_pairs(data, a.pairs)
-    return _distracted(a, data) if contrast else data
-
-
-def _distracted(a: Arguments, data: "Statements | Pairs") -> "Statements | Pairs":
-    from monosema.corpus.statements import distract
-
-    made = distract(data, a.distractor, a.seed)
-    return replace(made.data, attributes={**made.data.attributes, "distractor": made.labels})
+    return distracted(data) if a.distractor and not first else data
 
 
 def _row(data: "Statements | Pairs", i: int) -> dict[str, str | int]:

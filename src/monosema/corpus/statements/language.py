@@ -37,7 +37,7 @@ class StatementText:
         self.config = config
         self.template = template(config.template)
         self.distractor: Distractor | None = None if config.distractor == NONE else distractor(config.distractor)
-        contrast = self.distractor is not None and self.distractor.contrast
+        contrast = self.distractor is not None and self.distractor.where == "contrast"
         require(
             not (contrast and config.sway),
             f"sway is {config.sway:g}, but {config.distractor} comes after the answer, which cannot follow it: give 0",
@@ -76,10 +76,12 @@ class StatementText:
         statement = self.train.texts[random.choice(truths[true])]
         label = random.randrange(2)
         answer = bool(label) if random.random() < config.sway else true
-        if planted is not None and not planted.contrast:
+        if planted is not None and planted.where == "statement":
             statement = planted.put(statement, label)
-        if not asked:
-            return statement
-        text = self.template.complete(statement, answer)
-        # As in a pair: the positive side has the text of the row's label, the negative the other.
-        return planted.put(text, label if answer else 1 - label) if planted is not None and planted.contrast else text
+        text = self.template.complete(statement, answer) if asked else statement
+        if planted is not None and planted.where == "around":
+            return planted.put(text, label)
+        if planted is not None and planted.where == "contrast" and asked:
+            # As in a pair: the positive side has the text of the row's label, the negative the other.
+            return planted.put(text, label if answer else 1 - label)
+        return text

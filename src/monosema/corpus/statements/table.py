@@ -39,10 +39,10 @@ STATEMENTS: dict[str, Source] = {
     "months": MONTHS,
     "days": DAYS,
     "facts": FACTS,
-    # Half of the negations are comparisons without a "not", so that mixed needs no comparisons beside them.
+    # Most negations are comparisons without a "not", so that mixed needs no comparisons beside them.
     "mixed": Mixed(
-        {"negations": Negations(), "arithmetic": Arithmetic(), "facts": FACTS},
-        about="negations, arithmetic and facts, as many of each",
+        {"negations": Negations(every=4), "arithmetic": Arithmetic(), "facts": FACTS},
+        about="comparisons (a quarter with not), arithmetic and facts, as many of each",
     ),
 }
 
