@@ -15,11 +15,12 @@ from monosema.probes.erasers.configs import CertificateConfig, LeaceConfig, Mean
 from monosema.probes.erasers.eraser import Eraser
 from monosema.probes.erasers.fitting import EraserFitter, fit_eraser
 from monosema.probes.erasers.price import loss_price, price
+from monosema.probes.erasers.readers import by_mlp
 from monosema.probes.erasers.regression import regress
 from monosema.probes.erasers.saved import load_eraser, save_eraser
 from monosema.probes.erasers.scrubbing import scrub
 
-QUICK = CertificateConfig(hidden=16, steps=150, mlp_seeds=2)
+QUICK = CertificateConfig(hidden=16, steps=150, mlp_seeds=2, lr=0.01)
 
 
 def blobs(seed: int) -> tuple[Tensor, Tensor]:
@@ -78,6 +79,21 @@ def test_what_only_the_mean_told_is_gone_for_every_probe():
     assert found.findings["covariance"].value < 1e-12
     assert "linear guardedness, and nothing more" in found.says[0]
     assert "certifies nothing about others" in found.says[-1]
+
+
+def test_the_mlp_sees_what_a_linear_probe_sees_in_narrow_directions():
+    random = generator(0, "narrow")
+    mixing = torch.randn(40, 40, generator=random) * torch.logspace(0, -2, 40)
+    z = torch.arange(1200) % 2
+    x = torch.randn(1200, 40, generator=random)
+    x[:, 39] += 3 * z
+    rows = x @ mixing.T + 1
+    said = by_mlp(rows[:800], z[:800], rows[800:], 16, 100, 0.01, (0, 1))
+    assert float((said == z[800:]).double().mean()) > 0.85
+    assert torch.equal(said, by_mlp(rows[:800], z[:800], rows[800:], 16, 100, 0.01, (0, 1)))
+    shuffled = z[torch.randperm(1200, generator=random)]
+    said = by_mlp(rows[:800], shuffled[:800], rows[800:], 16, 100, 0.01, (0, 1))
+    assert float((said == shuffled[800:]).double().mean()) == pytest.approx(0.5, abs=0.06)
 
 
 def test_what_the_radius_tells_is_still_read_and_that_is_said():

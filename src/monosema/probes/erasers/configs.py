@@ -108,7 +108,7 @@ class CertificateConfig:
     neighbours: int = 15
     hidden: int = 64
     steps: int = 200
-    lr: float = 0.01
+    lr: float = 0.003
     mlp_seeds: int = 3
     seed: int = 0
 
