@@ -76,6 +76,8 @@ def _embeddings(model: Model, module: torch.nn.Module) -> Iterator[torch.nn.Para
 
 def _redrawn(weight: Float[Tensor, "*shape"], draws: torch.Generator) -> Float[Tensor, "*shape"]:
     values = weight.float()
+    if weight.numel() == 0:
+        return values
     z = torch.randn(weight.shape, generator=draws).to(weight.device)
     (deviation, mean), (spread, centre) = _moments(values), _moments(z)
     if spread == 0:

@@ -10,7 +10,7 @@ score means that what is written and what is read share directions, not that any
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -57,8 +57,7 @@ def composition_score(first: LowRank, second: LowRank) -> float:
     """|first second|_F / (|first|_F |second|_F); 0 where either is zero. Raises MismatchError if they do not meet."""
     if first.shape[1] != second.shape[0]:
         raise MismatchError(f"a matrix of {first.shape} does not meet one of {second.shape}: their widths must agree")
-    writer, reader = (LowRank(one.left[None], one.right[None]) for one in (first, second))
-    return float(_scores(writer.left, writer.right, reader.left, reader.right))
+    return float(_scores(first.left[None], first.right[None], second.left[None], second.right[None]))
 
 
 @torch.no_grad()
@@ -97,9 +96,9 @@ def reads(heads: HeadWeights, kind: Kind) -> tuple[Tensor, Tensor]:
 
 
 def _wide(heads: HeadWeights) -> HeadWeights:
-    from dataclasses import replace
-
-    return replace(heads, W_Q=heads.W_Q.double(), W_K=heads.W_K.double(), W_V=heads.W_V.double(), W_O=heads.W_O.double())
+    return replace(
+        heads, W_Q=heads.W_Q.double(), W_K=heads.W_K.double(), W_V=heads.W_V.double(), W_O=heads.W_O.double()
+    )
 
 
 def _scores(left: Tensor, right: Tensor, left_2: Tensor, right_2: Tensor) -> Float[Tensor, "writer reader"]:

@@ -1,6 +1,6 @@
 """A matrix of low rank as its two factors: never multiplied out, unless asked.
 
-    M = left right     left [d_in, rank], right [rank, d_out], rank << d_in, d_out
+M = left right     left [d_in, rank], right [rank, d_out], rank << d_in, d_out
 """
 
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class LowRank:
         """Frobenius."""
         return float(torch.linalg.norm(self._core()))
 
-    def singular_values(self) -> Float[Tensor, "rank"]:
+    def singular_values(self) -> Float[Tensor, "values"]:
         """Falling; zeros beyond the rank are left out."""
         return torch.linalg.svdvals(self._core())
 
@@ -69,7 +69,7 @@ class LowRank:
             values, places = best.values, places[best.indices]
         return places, values
 
-    def _core(self) -> Float[Tensor, "rank rank"]:
+    def _core(self) -> Float[Tensor, "left_rank right_rank"]:
         """A matrix of the same singular values."""
         return triangle(self.left) @ triangle(self.right.T).T
 

@@ -1,6 +1,6 @@
 """The matrices of a layer's heads, one by one, as x W with inputs as rows.
 
-    q = x W_Q + b_Q    k = x W_K + b_K    v = x W_V + b_V    out = sum_h (pattern v)_h W_O_h + b_O
+    q = x W_Q + q_bias    k = x W_K + k_bias    v = x W_V + v_bias    out = sum_h (pattern v)_h W_O_h + o_bias
     scores = scale q k^T, after rotary embedding where the family has it (at position 0 it changes nothing)
 
     as they are    x is what the layer's attention reads, after its norm
@@ -9,7 +9,7 @@
 
 Where a family normalises q and k of each head (Qwen 3, Gemma 3), W_Q and W_K are what stands before that norm, and
 folded ones have its gain; its denominators stay out. Where what attention adds is normalised (Gemma 2 and 3), a
-folded W_O and b_O have that gain.
+folded W_O and o_bias have that gain.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,10 @@ from monosema.models import Model
 BESIDE_VALUES = {"v_proj": ("q_proj", "k_proj"), "value": ("query", "key")}
 """What the matrices of queries and keys are called where those of values have one of their own."""
 
-NORMALISED = {"qwen3": ("self_attn.q_norm", "self_attn.k_norm"), "gemma3_text": ("self_attn.q_norm", "self_attn.k_norm")}
+NORMALISED = {
+    "qwen3": ("self_attn.q_norm", "self_attn.k_norm"),
+    "gemma3_text": ("self_attn.q_norm", "self_attn.k_norm"),
+}
 """The families that normalise each head's q and k, with these norms' paths from the layer."""
 
 UNROTATED = frozenset({"gpt2", "small_transformer"})
@@ -49,10 +52,10 @@ class HeadWeights:
     W_K: Float[Tensor, "n_heads d_model d_head"]
     W_V: Float[Tensor, "n_heads d_model d_head"]
     W_O: Float[Tensor, "n_heads d_head d_model"]
-    b_Q: Float[Tensor, "n_heads d_head"]
-    b_K: Float[Tensor, "n_heads d_head"]
-    b_V: Float[Tensor, "n_heads d_head"]
-    b_O: Float[Tensor, "d_model"]
+    q_bias: Float[Tensor, "n_heads d_head"]
+    k_bias: Float[Tensor, "n_heads d_head"]
+    v_bias: Float[Tensor, "n_heads d_head"]
+    o_bias: Float[Tensor, "d_model"]
     scale: float
     groups: int
     rotary: bool
@@ -68,8 +71,8 @@ def require_heads(model: Model) -> LinearPaths:
     config: Any = model.module.config
     if config.model_type not in LINEAR:
         raise ConfigError(
-            f"{model.name} is a {config.model_type}, and where that family keeps the matrices of its heads is not known "
-            f"here. Families whose heads can be read: {', '.join(sorted(LINEAR))}"
+            f"{model.name} is a {config.model_type}, and where that family keeps the matrices of its heads is not "
+            f"known here. Families whose heads can be read: {', '.join(sorted(LINEAR))}"
         )
     return LINEAR[config.model_type]
 
@@ -137,18 +140,18 @@ def norm_of(module: nn.Module, like: Float[Tensor, "*any d"]) -> HeldNorm:
 
 
 def _folded(heads: HeadWeights, block: nn.Module, paths: LinearPaths, kind: str) -> HeadWeights:
-    norm = norm_of(block.get_submodule(paths.attn_norm), heads.b_O)
+    norm = norm_of(block.get_submodule(paths.attn_norm), heads.o_bias)
 
     def read(W: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         gained = norm.gain[:, None] * W
         return gained - gained.mean(1, keepdim=True) if norm.centred else gained, b + norm.bias @ W
 
     (W_Q, b_Q), (W_K, b_K), (W_V, b_V) = (
-        read(W, b) for W, b in ((heads.W_Q, heads.b_Q), (heads.W_K, heads.b_K), (heads.W_V, heads.b_V))
+        read(W, b) for W, b in ((heads.W_Q, heads.q_bias), (heads.W_K, heads.k_bias), (heads.W_V, heads.v_bias))
     )
     if kind in NORMALISED:
-        gains = [norm_of(block.get_submodule(path), heads.b_Q).gain for path in NORMALISED[kind]]
+        gains = [norm_of(block.get_submodule(path), heads.q_bias).gain for path in NORMALISED[kind]]
         W_Q, b_Q, W_K, b_K = W_Q * gains[0], b_Q * gains[0], W_K * gains[1], b_K * gains[1]
-    after = norm_of(block.get_submodule(paths.after), heads.b_O).gain if paths.after else 1.0
-    written = (heads.W_O * after, b_Q, b_K, b_V, heads.b_O * after)
+    after = norm_of(block.get_submodule(paths.after), heads.o_bias).gain if paths.after else 1.0
+    written = (heads.W_O * after, b_Q, b_K, b_V, heads.o_bias * after)
     return HeadWeights(W_Q, W_K, W_V, *written, heads.scale, heads.groups, heads.rotary, folded=True)
