@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 BENCH := runs/bench
-PEERS := saelens dictionary-learning sparsify sae-vis saedashboard concept-erasure
+PEERS := saelens dictionary-learning sparsify sae-vis saedashboard concept-erasure circuit-tracer
 
 .PHONY: demo test lint docs unit peers bench peers-bench format clean
 .DELETE_ON_ERROR:
@@ -59,8 +59,8 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@touch $@
 
 # Against the peers' own code, in an environment of its own: SAELens opens the folders we write, concept-erasure finds
-# the projections that we do.
-peers: $(VENV)/.installed-dev $(VENV)-peers/.installed
+# the projections that we do, and circuit-tracer, in the benchmark's environment, traces the same graphs.
+peers: $(VENV)/.installed-dev $(VENV)-peers/.installed $(VENV)-circuit-tracer/.installed
 	MONOSEMA_PEERS=$(CURDIR)/$(VENV)-peers/bin/python $(BIN)/python -m pytest tests/peers --numprocesses $(WORKERS)
 
 $(VENV)-peers/.installed:
@@ -92,6 +92,7 @@ $(VENV)-sae-vis/.installed: PEER := sae-vis==0.3.7 sae-lens==5.11.0 pyarrow==18.
 $(VENV)-saedashboard/.installed: PEER := sae-dashboard==0.8.0 sae-lens==6.54.12 pyarrow==18.1.0
 # concept-erasure needs torch alone; what its worker reads and writes needs the other two.
 $(VENV)-concept-erasure/.installed: PEER := concept-erasure==0.2.4 safetensors numpy
+$(VENV)-circuit-tracer/.installed: PEER := circuit-tracer==0.5.0
 
 # The versions beside torch are the peers' own affair: of our constraints they get torch's alone, and it goes first.
 # dictionary-learning and sae-dashboard come with torchvision. What is published of that is built for CUDA and cannot

@@ -16,6 +16,7 @@ from benchmarks.contenders import ROOT, Contender
 from benchmarks.workers.erasing import EraseTask
 from benchmarks.workers.feed import Task
 from benchmarks.workers.showing import ShowTask
+from benchmarks.workers.tracing import TraceTask
 from monosema.core.errors import MonosemaError
 
 QUIET = {
@@ -34,7 +35,7 @@ class WorkerError(MonosemaError):
 class Worker:
     """A contender at work. `close` ends it, whatever it is doing."""
 
-    def __init__(self, contender: Contender, task: Task | ShowTask | EraseTask, *mode: str) -> None:
+    def __init__(self, contender: Contender, task: Task | ShowTask | EraseTask | TraceTask, *mode: str) -> None:
         """mode: further words on its command line."""
         self.name = contender.name
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)

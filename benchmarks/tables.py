@@ -77,6 +77,7 @@ PACKAGES = {
     "sae-vis": "sae-vis",
     "saedashboard": "sae-dashboard",
     "concept-erasure": "concept-erasure",
+    "circuit-tracer": "circuit-tracer",
 }
 """The package that each environment is for."""
 

@@ -32,7 +32,7 @@ from tests.circuits.linear_models import (
     transcoders_of,
 )
 
-EXACT = 1e-11
+EXACT = 1e-12
 CONFIG = TraceConfig(edge_floor=0.0, control=False, workspace=1)
 
 KINDS = dict.fromkeys(FAMILIES, "l1") | {

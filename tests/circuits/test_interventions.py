@@ -11,7 +11,7 @@ from monosema.core.errors import ConfigError, DataError
 from tests.circuits.linear_models import model_of, tokens_of, transcoders_of
 
 KINDS = {"gpt2": "cross", "gpt_neox": "l1", "gemma2": "skip"}
-EXACT = 1e-11
+EXACT = 1e-12
 
 
 @cache

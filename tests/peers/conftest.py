@@ -2,5 +2,5 @@
 
 import os
 
-TESTS = ["test_concept_erasure.py", "test_saelens.py", "test_transformer_lens.py"]
+TESTS = ["test_circuit_tracer.py", "test_concept_erasure.py", "test_saelens.py", "test_transformer_lens.py"]
 collect_ignore = [] if "MONOSEMA_PEERS" in os.environ else TESTS

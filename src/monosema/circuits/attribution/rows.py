@@ -19,6 +19,9 @@ from monosema.circuits.attribution.replacing import Replaced, Writing
 from monosema.circuits.attribution.targets import Targets
 from monosema.circuits.linear.local import LocalModel
 
+MOST_ROWS, FEWEST_WASTED = 512, 96
+"""Rows in a block: many keep a GPU busy; fewer reach less far beyond their own tokens, which is quicker on a CPU."""
+
 
 @dataclass(frozen=True)
 class Numbering:
@@ -124,7 +127,7 @@ def _place_rows(scene: Scene, layer: int, ids: Tensor, normed: bool) -> Iterator
     at = 0
     while at < len(plain):
         # Tokens rise along the ids: the first of a block says how many fit, the last how far it reaches.
-        size = _rows_at_once(scene, int(active.token[plain[min(len(plain), at + 512) - 1]]) + 1)
+        size = _rows_at_once(scene, int(active.token[plain[min(len(plain), at + MOST_ROWS) - 1]]) + 1)
         some = plain[at : at + size]
         g = local.pull_reading(layer, active.reads[some], active.token[some], normed=normed)
         yield some, _pulled(scene, layer, g)
@@ -137,14 +140,15 @@ def _place_rows(scene: Scene, layer: int, ids: Tensor, normed: bool) -> Iterator
             at_site = tokens[site].expand(len(vectors))
             basis.append(_pulled(scene, layer, local.pull_reading(layer, vectors, at_site, normed=normed)))
         effects = torch.cat(basis, 1)
-        for some in crowd.split(max(d_model, 512)):
+        for some in crowd.split(max(d_model, MOST_ROWS)):
             yield some, effects @ active.reads[some].T
 
 
 def _rows_at_once(scene: Scene, seq: int) -> int:
     d_model = scene.local.W_U.shape[1]
     a_row = 6 * seq * d_model * scene.local.W_U.element_size() + 3 * len(scene.numbers) * 8
-    return max(1, min(512, scene.workspace // a_row))
+    most = FEWEST_WASTED if scene.local.W_U.device.type == "cpu" else MOST_ROWS
+    return max(1, min(most, scene.workspace // a_row))
 
 
 def _pulled(scene: Scene, layer: int, g: Float[Tensor, "token row d_model"]) -> Float[Tensor, "source row"]:
@@ -156,12 +160,14 @@ def _pulled(scene: Scene, layer: int, g: Float[Tensor, "token row d_model"]) -> 
         _read_features(replaced.written[below], g, out)
         at = low + below * n.n_tokens
         out[at : at + seq] = torch.einsum("trd,td->tr", g, replaced.errors[below, :seq])
-        g = local.pull(below, g)
+        if below:
+            g = local.pull(below, g)
     at = low + layer * n.n_tokens
-    out[at : at + seq] = torch.einsum("trd,td->tr", g, local.seen["embed"][:seq])
+    x = torch.stack([local.seen["embed"], local.positions][: 2 if n.n_positions else 1])
+    ends = local.read(0, g, x) if layer else torch.einsum("trd,mtd->mtr", g, x[:, :seq])
+    out[at : at + seq] = ends[0]
     if n.n_positions:
-        at += n.n_tokens
-        out[at : at + seq] = torch.einsum("trd,td->tr", g, local.positions[:seq])
+        out[at + n.n_tokens : at + n.n_tokens + seq] = ends[1]
     return out
 
 

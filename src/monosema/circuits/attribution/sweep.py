@@ -3,7 +3,7 @@
     Ahat[t, s] = |A[t, s]| / sum over s of |A[t, s]|          inf = w ((I - Ahat)^-1 - I),   w: the targets' weights
 
 A feature's row is used when all that could read it has been: layers go down, so the inverse is one sweep. An edge is
-kept when it carries at least `floor` of influence, Ahat[t, s] (inf + w)(t), in units of probability; what is not is
+kept when it carries at least the share `floor` of the targets' weight, in Ahat[t, s] (inf + w)(t); what is not is
 counted. Without `constants`, biases and position embeddings take no share (as in circuit-tracer).
 """
 
@@ -59,6 +59,7 @@ def sweep(scene: Scene, floor: float, *, constants: bool) -> Swept:
     columns = {name: torch.zeros(len(n), dtype=torch.float64) for name in ("influence", "total", "mass", "errors")}
     weights = torch.zeros(len(n), dtype=torch.float64)
     weights[n.logits :] = scene.targets.probability.double().cpu()
+    least = floor * float(weights.sum())
     kept, dropped = [], 0.0
     for block in _blocks(scene):
         ids = block.targets.cpu()
@@ -74,7 +75,7 @@ def sweep(scene: Scene, floor: float, *, constants: bool) -> Swept:
         columns["errors"][ids] = shares[is_error].sum(0).double().cpu()
         passed = shares.mul_(own)
         columns["influence"][block.sources.cpu()] += passed.sum(1).double().cpu()
-        edges, lost = _kept(block, passed, floor)
+        edges, lost = _kept(block, passed, least)
         kept.append(edges)
         dropped += lost
     edges = Edges(*(torch.cat([getattr(part, name) for part in kept]) for name in ("target", "source", "weight")))
@@ -87,10 +88,10 @@ def _blocks(scene: Scene) -> Iterator[Block]:
         yield from feature_rows(scene, layer)
 
 
-def _kept(block: Block, passed: Float[Tensor, "source target"], floor: float) -> tuple[Edges, float]:
-    wanted = (passed >= floor) & (block.effects != 0)
+def _kept(block: Block, passed: Float[Tensor, "source target"], least: float) -> tuple[Edges, float]:
+    wanted = (passed >= least) & (block.effects != 0)
     target, source = wanted.T.nonzero(as_tuple=True)
-    lost = float(passed.sum() - passed[wanted].sum()) if floor > 0 else 0.0
+    lost = float(passed.sum() - passed[wanted].sum()) if least > 0 else 0.0
     weight = block.effects[source, target]
     return Edges(block.targets[target].cpu(), block.sources[source].cpu(), weight.cpu()), max(lost, 0.0)
 

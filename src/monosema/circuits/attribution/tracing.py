@@ -37,7 +37,7 @@ class TraceConfig:
     targets        tokens to explain; none: the likeliest, as few as have `probability`, at most `most_targets`
     max_features   features in the graph; beyond it those that write least are merged into the errors
     from_token     features at earlier tokens are merged into the errors as well (circuit-tracer: 1)
-    edge_floor     influence, in units of probability, below which an edge is not kept; 0 keeps all
+    edge_floor     influence, as a share of the targets' probability, below which an edge is not kept; 0 keeps all
     constants      whether biases and position embeddings take a share of influence
     control        whether the scores' control is computed, which takes as long again
     workspace      MiB that blocks of rows may take
@@ -48,7 +48,7 @@ class TraceConfig:
     most_targets: int = 10
     max_features: int = 32_768
     from_token: int = 0
-    edge_floor: float = 1e-7
+    edge_floor: float = 1e-8
     constants: bool = True
     control: bool = True
     seed: int = 0

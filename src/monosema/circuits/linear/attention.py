@@ -31,8 +31,7 @@ class HeldAttention:
 
     def push(self, x: Float[Tensor, "token row d_model"]) -> Float[Tensor, "token row d_model"]:
         """What a change `x` of all that is read changes in what is written; no bias."""
-        v = torch.einsum("trd,ked->ktre", x, self.W_V)
-        return self._written(v)
+        return self._written(self.values(x))
 
     def biases(self) -> Float[Tensor, "token d_model"]:
         """What the layer writes when it reads nothing."""
@@ -42,13 +41,21 @@ class HeldAttention:
 
     def pull(self, g: Float[Tensor, "token row d_model"]) -> Float[Tensor, "token row d_model"]:
         """The reading of all that is read that a reading `g` of what is written is."""
+        v = self.pull_values(g)
+        return (v.permute(1, 2, 0, 3).reshape(-1, v.shape[0] * v.shape[3]) @ self._values()).view(g.shape)
+
+    def pull_values(self, g: Float[Tensor, "token row d_model"]) -> Float[Tensor, "n_kv token row d_head"]:
+        """The same of the values, which are made from what is read."""
         n_heads, d_head, d_model = self.W_O.shape
         seq, rows = g.shape[:2]
         z = (g.reshape(-1, d_model) @ self.W_O.reshape(-1, d_model).T).view(seq, rows, n_heads, d_head)
         pattern = self.pattern[:, :seq, :seq].transpose(1, 2)
         v = torch.bmm(pattern, z.permute(2, 0, 1, 3).reshape(n_heads, seq, rows * d_head))
-        v = v.view(-1, self.groups, seq, rows, d_head).sum(1)
-        return (v.permute(1, 2, 0, 3).reshape(seq * rows, -1) @ self._values()).view(seq, rows, d_model)
+        return v.view(-1, self.groups, seq, rows, d_head).sum(1)
+
+    def values(self, x: Float[Tensor, "token row d_model"]) -> Float[Tensor, "n_kv token row d_head"]:
+        """What a change `x` of all that is read changes in the values."""
+        return torch.einsum("trd,ked->ktre", x, self.W_V)
 
     def pull_from(self, g: Float[Tensor, "row d_model"], at: Tensor, seq: int) -> Float[Tensor, "token row d_model"]:
         """As `pull` of readings of one token each: row r reads what is written at token `at[r]`; the first `seq`

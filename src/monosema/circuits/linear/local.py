@@ -94,6 +94,21 @@ class LocalModel:
             through = g + held.mlp_norm.pull(g @ self.skips[layer].T)
         return through + held.pull_attention(g if self.parallel else through)
 
+    def read(
+        self, layer: int, g: Float[Tensor, "token row d_model"], x: Float[Tensor, "kind tokens d_model"]
+    ) -> Float[Tensor, "kind token row"]:
+        """What each token's vectors `x`, written at resid_pre.`layer`, add to the readings `g` of resid_post: `pull`
+        times x, at half the cost."""
+        held, seq = self.layers[layer], len(g)
+        through = g
+        if layer in self.skips:
+            through = g + held.mlp_norm.pull(g @ self.skips[layer].T)
+        out = g if self.parallel else through
+        out = out if held.after is None else held.after.pull(out)
+        values = held.attention.values(held.attn_norm.push(x.transpose(0, 1)[:seq]))
+        by_attention = torch.einsum("ktre,ktme->mtr", held.attention.pull_values(out), values)
+        return by_attention + torch.einsum("trd,mtd->mtr", through, x[:, :seq])
+
     def pull_reading(
         self, layer: int, v: Float[Tensor, "row d_model"], at: Int64[Tensor, "row"], *, normed: bool
     ) -> Float[Tensor, "token row d_model"]:
