@@ -10,6 +10,7 @@ from monosema.circuits import Graph, TraceConfig, trace
 from monosema.circuits.attribution.graph import BIAS, ERROR, FEATURE, LOGIT, POSITION, TOKEN
 from monosema.circuits.attribution.sweep import influence_of
 from monosema.circuits.attribution.targets import likeliest
+from monosema.circuits.attribution.tracing import prepared
 from tests.circuits.linear_models import VOCAB, model_of, tokens_of, transcoders_of
 
 
@@ -180,12 +181,23 @@ def test_in_float32_rows_add_up_to_rounding(name):
     targets = (graph.nodes.kind == FEATURE) | (graph.nodes.kind == LOGIT)
     miss = (dense(graph).sum(1) - graph.nodes.total)[targets].abs().max()
     assert miss <= 2e-5 * graph.nodes.mass.max()
+    active = prepared(model, transcoders_of(model), tokens_of(), TraceConfig()).replaced.active
+    assert (graph.nodes.total[: len(active)] - active.pre).abs().max() <= 1e-5
     names = {name: i for i, name in enumerate(exact.nodes.ids())}
     both = [(i, names[name]) for i, name in enumerate(graph.nodes.ids()) if name in names]
     ours, theirs = (torch.tensor(side) for side in zip(*both, strict=True))
     assert len(both) > 0.99 * len(names)
     close = (dense(graph)[ours][:, ours] - dense(exact)[theirs][:, theirs]).abs().max()
     assert close <= 2e-5 * graph.nodes.mass.max()
+
+
+@pytest.mark.parametrize(("dtype", "within"), [(torch.bfloat16, 0.06), (torch.float16, 0.008)])
+def test_in_half_precision_rows_add_up_to_the_models_own_rounding(dtype: torch.dtype, within: float):
+    model = model_of("llama", dtype)
+    graph = trace(model, transcoders_of(model), tokens_of(), TraceConfig(edge_floor=0.0, control=False))
+    active = prepared(model, transcoders_of(model), tokens_of(), TraceConfig()).replaced.active
+    assert graph.edges.weight.dtype is torch.float32
+    assert (graph.nodes.total[: len(active)] - active.pre).abs().max() <= within
 
 
 def test_the_likeliest_tokens_are_as_few_as_have_the_probability():

@@ -44,7 +44,15 @@ KINDS = dict.fromkeys(FAMILIES, "l1") | {
     "gemma2": "jumprelu",
     "qwen3": "stream",
 }
-CASES = [*KINDS.items(), ("gpt2", "cross"), ("gpt2", "flat"), ("gpt2", "skip"), ("gpt2", "stream"), ("gpt2", "crowded")]
+CASES = [
+    *KINDS.items(),
+    ("gpt_neox", "skip"),
+    ("gpt2", "cross"),
+    ("gpt2", "flat"),
+    ("gpt2", "skip"),
+    ("gpt2", "stream"),
+    ("gpt2", "crowded"),
+]
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ class TraceConfig:
     edge_floor     influence, as a share of the targets' probability, below which an edge is not kept; 0 keeps all
     constants      whether biases and position embeddings take a share of influence
     control        whether the scores' control is computed, which takes as long again
+    fingerprints   whether those of model and transcoders are among the facts: a second per gigabyte of them
     workspace      MiB that blocks of rows may take
     """
 
@@ -51,6 +52,7 @@ class TraceConfig:
     edge_floor: float = 1e-8
     constants: bool = True
     control: bool = True
+    fingerprints: bool = True
     seed: int = 0
     workspace: int = 256
 
@@ -81,9 +83,10 @@ def trace(
     scores = scores_from(nodes, swept.error_share, swept.dropped)
     places = placed(model, transcoders)
     control = _control(set_up, places, tokens.cpu(), config) if config.control else None
-    dictionaries = "+".join(dict.fromkeys(place.dictionary.fingerprint for place in places))
-    facts = {"model": model.name, "model_fingerprint": model.fingerprint, "transcoders": dictionaries}
-    facts |= {"merged_features": str(set_up.replaced.merged), "constants": str(config.constants)}
+    facts = {"model": model.name, "merged_features": str(set_up.replaced.merged), "constants": str(config.constants)}
+    if config.fingerprints:
+        facts["model_fingerprint"] = model.fingerprint
+        facts["transcoders"] = "+".join(place.dictionary.fingerprint for place in places)
     findings = _findings(scores, control, len(set_up.numbers))
     return Graph(nodes, swept.edges, tokens.cpu(), model.n_layers, scores, findings, facts)
 

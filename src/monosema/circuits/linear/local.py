@@ -23,8 +23,9 @@ from monosema.circuits.linear.norms import HeldNorm
 from monosema.core.errors import MismatchError
 from monosema.models import Model
 
-REPLAY = 1e-3
-"""The linear model may miss what the model itself computed by this share of its largest coordinate, in float32."""
+REPLAY, ROUNDINGS = 1e-3, 16
+"""The linear model may miss what the model itself computed by this share of its largest coordinate; or, where that is
+more, as in half precision, by as many roundings of the model's own type."""
 
 
 @dataclass(frozen=True)
@@ -199,9 +200,10 @@ def _replays(model: Model, held: LocalModel, what: str) -> None:
     """Raise MismatchError unless the linear model, given what the MLPs wrote, comes to what the model read."""
     written = {layer: held.seen[f"mlp_out.{layer}"][:, None] for layer in range(model.n_layers)}
     found = held.push(held.seen["resid_pre.0"][:, None], written, biases=True)
+    share = max(REPLAY, ROUNDINGS * torch.finfo(model.dtype).eps)
     for site, x in found.items():
         truth = held.seen[site]
-        if not (x[:, 0] - truth).abs().max() <= REPLAY * max(1.0, float(truth.abs().max())):
+        if not (x[:, 0] - truth).abs().max() <= share * max(1.0, float(truth.abs().max())):
             raise MismatchError(
                 f"{model.name}, with its patterns and norms held, does not come to its own {site} again: the paths of "
                 f"its family ({what} and others) do not fit it, so no graph of it would be exact"
