@@ -100,9 +100,11 @@ def head_weights(model: Model, layer: int, folded: bool = False) -> HeadWeights:
     groups = len(W_Q) // len(W_K)
     W_K, b_K, W_V, b_V = (x.repeat_interleave(groups, 0) for x in (W_K, b_K, W_V, b_V))
     W_O, b_O = _matrix(block.get_submodule(paths.output), paths, dtype)
+    W_O = W_O.T.unflatten(0, (-1, model.d_head))
+    W_Q, W_K, W_V, W_O = (x.contiguous() for x in (W_Q, W_K, W_V, W_O))
     found = HeadWeights(
-        *(x.contiguous() for x in (W_Q, W_K, W_V, W_O.T.unflatten(0, (-1, model.d_head)), b_Q, b_K, b_V)),
-        b_O,
+        *(W_Q, W_K, W_V, W_O),
+        *(b_Q, b_K, b_V, b_O),
         scale=float(vars(block.get_submodule(model.family.attn))["scaling"]),
         groups=groups,
         rotary=config.model_type not in UNROTATED,

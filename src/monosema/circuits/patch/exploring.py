@@ -1,0 +1,96 @@
+"""Two prompts, or many pairs of them, as an exhibit: where the difference is carried, and what shows that it is."""
+
+import math
+
+from monosema.circuits.patch.pairs import Pairs
+from monosema.circuits.patch.panels import Texts, panels
+from monosema.circuits.patch.settings import PatchConfig
+from monosema.circuits.patch.studying import Kind, PatchStudy, study
+from monosema.core.exhibits import Exhibit
+from monosema.core.findings import Finding, short
+from monosema.models import Model
+
+QUESTION = "Where in the model is the difference between the two prompts carried?"
+
+
+def explore_patching(
+    model: Model, pairs: Pairs, config: PatchConfig, texts: Texts | None = None, bos: int | None = None
+) -> Exhibit:
+    """The exhibit. `texts` of the first pair's tokens, their numbers if None; `bos` stays in unrelated prompts.
+
+    Raises as `study` does.
+    """
+    found = study(model, pairs, config, bos)
+    numbers = findings(found)
+    shown = texts or tuple([str(i) for i in rows[0].tolist()] for rows in (pairs.clean, pairs.corrupted))
+    one = found.kinds[0].exact
+    how = (
+        f"{model.name}, {len(pairs)} pair{'s' * (len(pairs) > 1)} of prompts of {pairs.n_tokens} tokens. "
+        f"{config.metric}: {short(float(one.clean.mean()))} on the clean prompts, "
+        f"{short(float(one.corrupted.mean()))} on the corrupted ones; effects are shares of the way between. "
+        f"The corrupted prompt runs, and takes over activations of the clean one. Controls: activations of random "
+        f"tokens in the place of the clean prompt's, and {config.random} groups of as many other places of the same "
+        "kind."
+    )
+    clean, corrupted = shown
+    return Exhibit(
+        "patch", QUESTION, sentences(found), panels(found, (clean, corrupted)), numbers, config, how, "patch"
+    )
+
+
+def findings(found: PatchStudy) -> dict[str, Finding]:
+    """For each kind its strongest place and its strongest few together; and how well gradients estimate."""
+    numbers: dict[str, Finding] = {}
+    for kind in found.kinds:
+        numbers[f"{kind.name}_strongest"] = _strongest(kind, found)
+        numbers[f"{kind.name}_together"] = _together(kind, found)
+    value, n = found.agreement.correlation, sum(len(kind.patches) for kind in found.kinds)
+    control, control_is = found.unrelated_agreement, "estimates for an unrelated prompt"
+    numbers["estimates"] = Finding("correlation", value, control, control_is, value, value, n, "places")
+    return numbers
+
+
+def _strongest(kind: Kind, found: PatchStudy) -> Finding:
+    i = kind.order[0]
+    low, high = kind.exact.interval(i, found.config.seed)
+    control = float(kind.unrelated.share[i])
+    value, n = float(kind.exact.share[i]), len(found.pairs)
+    return Finding("effect", value, control, "the same place of an unrelated prompt", low, high, n, "pairs")
+
+
+def _together(kind: Kind, found: PatchStudy) -> Finding:
+    low, high = kind.together.interval(0, found.config.seed)
+    random = kind.together.share[1:]
+    control = float(random.mean()) if len(random) else None
+    control_is = "as many other places at random" if len(random) else "there are too few other places"
+    return Finding("effect", float(kind.together.share[0]), control, control_is, low, high, len(found.pairs), "pairs")
+
+
+def sentences(found: PatchStudy) -> tuple[str, ...]:
+    """What was found, in words."""
+    said = []
+    for kind in found.kinds:
+        share = float(kind.exact.share[kind.order[0]])
+        chosen, *random = kind.together.share.tolist()
+        beside = (
+            f"; {len(random)} random groups of as many on average {short(sum(random) / len(random))}" if random else ""
+        )
+        n = min(found.config.top, len(kind.patches))
+        said.append(
+            f"Of {len(kind.patches)} places of {kind.name}, {kind.strongest} does most by itself: {short(share)} of "
+            f"the difference. The strongest {n} together do {short(chosen)}{beside}."
+        )
+    if found.paths is not None:
+        share = found.paths.share.tolist()
+        best = max(range(len(share) - 1), key=lambda i: abs(share[i]))
+        said.append(
+            f"What {found.sender} writes acts most through {found.paths.names[best]}: {short(share[best])}, of "
+            f"{short(share[-1])} through all paths together."
+        )
+    error = found.agreement
+    agrees = "undefined" if math.isnan(error.correlation) else short(error.correlation)
+    said.append(
+        f"Estimates by gradients correlate {agrees} with the effects; they are off by {short(error.mean_error)} on "
+        f"average, and by {short(error.max_error)} at worst, at {error.worst[0][0]}."
+    )
+    return tuple(said)
