@@ -19,7 +19,7 @@ from monosema.core.config import require, require_range
 from monosema.core.exhibits import Curves, Line
 from monosema.core.findings import Finding, short
 from monosema.core.seeding import generator
-from monosema.probes.data import Contrast
+from monosema.probes.data import Contrast, Data
 from monosema.probes.fitting import fit
 from monosema.probes.probe import Probe
 from monosema.probes.shares import share_of_rows
@@ -130,7 +130,7 @@ class Which:
         return "neither" if best.low <= 0.5 else "truth" if best is first else "distractor"
 
 
-def which(probe: Probe, data: Contrast, distractor: Tensor) -> Which:
+def which(probe: Probe, data: Data, distractor: Tensor) -> Which:
     """Which of the two a fitted probe tells apart on `data`, on made or on a model's activations."""
     told = probe.predict(data)
     shares = []

@@ -18,7 +18,7 @@ from torch import Tensor
 from monosema.core.config import require, require_range
 from monosema.core.errors import DataError
 from monosema.corpus.statements.labelled import Pairs, Statements
-from monosema.models.model import Model
+from monosema.models.model import Edit, Model
 from monosema.probes.data import Contrast, Labelled
 
 Position = Literal["last", "mean"] | int
@@ -42,6 +42,7 @@ def read_texts(
     sites: Sequence[str],
     position: Position = "last",
     batch: int = 64,
+    edits: Sequence[Edit] = (),
 ) -> dict[str, Float[Tensor, "n width"]]:
     """The activation of every text at every site, float32 on the CPU, in the order of the texts.
 
@@ -49,6 +50,7 @@ def read_texts(
                 where negative). A site of a decoder that is given its start token alone has one position, which every
                 choice but a number other than 0 and -1 reads.
     batch       texts at a time, at most
+    edits       spliced in: what is read is the model's with them
 
     Raises SiteError (no such site, or none with a width), DataError naming the text that has no tokens, is longer than
     the model's context, or has no token of that number.
@@ -70,7 +72,7 @@ def read_texts(
             rows = members[at : at + batch]
             tokens = torch.tensor([ids[i] for i in rows])
             with torch.no_grad():
-                read = model.run(tokens, names, attention="fused")
+                read = model.run(tokens, names, edits, attention="fused")
             for site, x in read.items():
                 of_text = x[:, len(start) :] if x.shape[1] == length else x
                 found[site][rows] = _at(of_text.flatten(2).float(), position, texts[rows[0]]).cpu()
@@ -84,20 +86,27 @@ def read_labelled(
     sites: Sequence[str],
     position: Position = "last",
     batch: int = 64,
+    edits: Sequence[Edit] = (),
 ) -> dict[str, Labelled]:
     """`read_texts` of labelled statements (`monosema.corpus.Statements`), by site."""
     y = torch.as_tensor(statements.labels)
-    read = read_texts(model, tokenizer, statements.texts, sites, position, batch)
+    read = read_texts(model, tokenizer, statements.texts, sites, position, batch, edits)
     return {site: Labelled(x, y, tuple(statements.groups)) for site, x in read.items()}
 
 
 def read_contrast(
-    model: Model, tokenizer: Tokenizer, pairs: Pairs, sites: Sequence[str], position: Position = "last", batch: int = 64
+    model: Model,
+    tokenizer: Tokenizer,
+    pairs: Pairs,
+    sites: Sequence[str],
+    position: Position = "last",
+    batch: int = 64,
+    edits: Sequence[Edit] = (),
 ) -> dict[str, Contrast]:
     """`read_texts` of both sides of contrast pairs (`monosema.corpus.Pairs`), by site."""
     y = torch.as_tensor(pairs.labels)
     sides: list[Mapping[str, Tensor]] = [
-        read_texts(model, tokenizer, texts, sites, position, batch) for texts in (pairs.negative, pairs.positive)
+        read_texts(model, tokenizer, texts, sites, position, batch, edits) for texts in (pairs.negative, pairs.positive)
     ]
     return {site: Contrast(sides[0][site], sides[1][site], y, tuple(pairs.groups)) for site in sites}
 

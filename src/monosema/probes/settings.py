@@ -136,14 +136,15 @@ class LDAConfig:
 class LogisticConfig:
     """Logistic regression by L-BFGS on centred rows: mean log loss + ridge / 2 |w|^2, the intercept free.
 
-    ridge        scikit-learn's C is 1 / (n * ridge)
+    ridge        scikit-learn's C is 1 / (n * ridge). It bears on directions of little variance most, and truth can lie
+                 in one: so rows are divided by their deviations unless another normalisation is asked for
     tolerance    of the gradient's largest entry
     """
 
-    ridge: float = 1e-3
+    ridge: float = 1e-4
     steps: int = 2000
     tolerance: float = 1e-8
-    normalisation: Normalisation = "mean"
+    normalisation: Normalisation = "mean_std"
 
     def __post_init__(self) -> None:
         require_range("ridge", self.ridge, 0)
