@@ -23,7 +23,7 @@ def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def planted(n: int = 300, d: int = 16, a: float = 1.5, seed: int = 0) -> Contrast:
+def planted(n: int = 200, d: int = 16, a: float = 1.5, seed: int = 0) -> Contrast:
     y = (drawn(n, seed=seed + 10) > 0).long()
     way = torch.zeros(d)
     way[0] = a
@@ -32,7 +32,7 @@ def planted(n: int = 300, d: int = 16, a: float = 1.5, seed: int = 0) -> Contras
     return Contrast(x0, x1, y)
 
 
-def published(data: Contrast, tries: int, epochs: int = 1000, lr: float = 0.01) -> tuple[float, torch.nn.Module]:
+def published(data: Contrast, tries: int, epochs: int = 500, lr: float = 0.01) -> tuple[float, torch.nn.Module]:
     """Burns et al.'s loop: one try after the other, autograd, AdamW, the lowest last loss kept."""
     x0, x1 = (x - x.mean(0, keepdim=True) for x in (data.x0, data.x1))
     best, kept = math.inf, None
@@ -84,8 +84,8 @@ def test_the_gradient_is_that_of_autograd():
 def test_adamw_in_a_stack_ends_where_the_published_loop_does():
     data = planted()
     torch.manual_seed(0)
-    theirs, probe = published(data, 3)
-    ours = fit(CCSConfig(optimiser="adamw", restarts=3), data)
+    theirs, probe = published(data, 2)
+    ours = fit(CCSConfig(optimiser="adamw", restarts=2, steps=500), data)
     assert ours.loss == pytest.approx(theirs, rel=0.02)
     weight = probe[0].weight.detach().double()[0]
     assert abs(float(weight @ ours.direction / weight.norm() / ours.direction.norm())) > 0.99
@@ -99,7 +99,7 @@ def test_adamw_in_a_stack_ends_where_the_published_loop_does():
 def test_lbfgs_ends_no_higher_than_the_published_loop():
     data = planted(a=0.8)
     torch.manual_seed(0)
-    assert fit(CCSConfig(), data).loss <= 1.01 * published(data, 3)[0]
+    assert fit(CCSConfig(), data).loss <= 1.01 * published(data, 2)[0]
 
 
 def test_the_score_is_the_published_one_less_a_half():
@@ -147,8 +147,8 @@ def test_the_mean_difference_is_found_where_it_is_all_there_is():
     data = planted(a=4.0)
     assert cosine_with_mean_difference(fit(MassMeanConfig(), data), data).value == pytest.approx(1.0, abs=1e-12)
     assert cosine_with_mean_difference(fit(CRCConfig(), data), data).value > 0.99
-    values = [cosine_with_mean_difference(fit(RandomConfig(), data, s), data).value for s in range(300)]
-    assert sum(values) / 300 == pytest.approx(random_cosine(16), abs=0.03)
+    values = [cosine_with_mean_difference(fit(RandomConfig(), data, s), data).value for s in range(150)]
+    assert sum(values) / 150 == pytest.approx(random_cosine(16), abs=0.04)
 
 
 def test_the_cosine_of_a_random_direction_by_hand():

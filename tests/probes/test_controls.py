@@ -1,6 +1,7 @@
 """What an accuracy stands beside: each control where its answer is known."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,8 @@ import torch
 from monosema.core.errors import ConfigError
 from monosema.probes.controls import fit_with_shuffled, random_probes, shuffled_labels, shufflings, spread
 from monosema.probes.data import Contrast, Labelled
-from monosema.probes.fitting import fit
+from monosema.probes.drawn import random_units
+from monosema.probes.fitting import fit, settled
 from monosema.probes.judging import ControlConfig, judge
 from monosema.probes.settings import CCSConfig, CRCConfig, LogisticConfig, MassMeanConfig, RandomConfig
 from monosema.probes.shares import share_of_rows
@@ -28,12 +30,16 @@ def planted(n: int = 200, d: int = 20, a: float = 3.0, seed: int = 0) -> Contras
     return Contrast(x0, x1, y)
 
 
-def test_random_directions_are_the_method_random_over_its_draws():
+def test_random_directions_are_probes_by_the_method_random():
     data, test = planted(), planted(seed=50)
-    probe = fit(CRCConfig(), data)
-    control = random_probes(probe, data, test, 300)
-    each = torch.tensor([fit(RandomConfig(), data, seed).accuracy(test).value for seed in range(300)])
-    assert control.n == 300 and control.mean == pytest.approx(float(each.mean()), abs=0.03)
+    probe, one = fit(CRCConfig(), data), fit(RandomConfig(), data)
+    control = random_probes(probe, data, test, 40)
+    mean = ((data.x1 - data.x1.mean(0)) - (data.x0 - data.x0.mean(0))).mean(0)
+    each = []
+    for w in random_units(40, 20, 0, data.y.device):
+        drawn_probe = replace(one, direction=w, bias=-float(mean @ w), turned=False)
+        each.append(settled(RandomConfig(), drawn_probe, data).accuracy(test).value)
+    assert control.n == 40 and control.mean == pytest.approx(sum(each) / 40, abs=1e-12)
     assert control.low < control.mean < control.high < probe.accuracy(test).value
 
 

@@ -99,7 +99,7 @@ def test_mass_mean_puts_its_threshold_halfway():
 @pytest.mark.parametrize(("n", "d"), [(200, 12), (25, 40)])
 def test_logistic_regression_is_that_of_scikit_learn(ridge: float, n: int, d: int):
     data = statements(n, d)
-    probe = fit(LogisticConfig(ridge=ridge), data)
+    probe = fit(LogisticConfig(ridge=ridge, normalisation="mean"), data)
     x = (data.x - data.x.mean(0)).numpy()
     theirs = LogisticRegression(C=1 / (n * ridge), tol=1e-12, solver="newton-cg", max_iter=1000).fit(x, data.y.numpy())
     np.testing.assert_allclose(probe.direction.numpy(), theirs.coef_[0], rtol=1e-4, atol=1e-5)
