@@ -156,6 +156,9 @@ def test_a_true_graph_predicts_and_its_controls_do_not():
     assert effect.control is not None
     assert effect.value > effect.control
     assert len(found.nodes) == 24
+    linear = check(Bench(model, transcoders, tokens), graph, n=24, how="linear")
+    assert torch.allclose(linear.direct, linear.measured, rtol=0, atol=EXACT)
+    assert linear.findings[0].value == pytest.approx(1)
     again = check(Bench(model, transcoders, tokens), graph, n=24, how="patterns")
     assert torch.equal(again.direction, found.direction)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
+from scipy.stats import rankdata
 from torch import Tensor
 
 from monosema.circuits.attribution.graph import FEATURE, LOGIT, Graph
@@ -27,7 +28,8 @@ class Check:
     """Features of a graph taken away one at a time, and the change of one target's centred logit.
 
     nodes      their numbers in the graph, the most influential first
-    predicted  by the graph, all paths together; direct: by its edge to the target alone
+    predicted  by the graph, all paths together; direct: by its edge to the target alone, which is all that the linear
+               model has, and is compared there
     measured   in the model; direction: when a random vector of the same size is taken away instead
     others     when a feature that is not in the graph is, of nearly the same size; NaN where there is none
     """
@@ -68,7 +70,8 @@ def check(bench: Bench, graph: Graph, n: int = 32, how: How = "free", seed: int 
         "direction": _measured(bench, [_random(delta, draws) for delta in deltas], token, how),
         "others": _measured(bench, others, token, how),
     }
-    return Check(chosen, **columns, findings=_findings(columns, seed))
+    expected = columns["direct" if how == "linear" else "predicted"]
+    return Check(chosen, **columns, findings=_findings(columns, expected, seed))
 
 
 def _delta(bench: Bench, change: Change) -> Mapping[int, Tensor]:
@@ -115,11 +118,11 @@ def _direct(graph: Graph, chosen: Tensor, logit: int) -> Tensor:
     return direct[chosen]
 
 
-def _findings(columns: Mapping[str, Tensor], seed: int) -> tuple[Finding, ...]:
-    predicted, measured, n = columns["predicted"], columns["measured"], len(columns["measured"])
+def _findings(columns: Mapping[str, Tensor], expected: Tensor, seed: int) -> tuple[Finding, ...]:
+    measured, n = columns["measured"], len(columns["measured"])
     draws = generator(seed, "check")
-    agreement, low, high = bootstrap(_terms(predicted, measured), _correlation, draws)
-    control = bootstrap(_terms(predicted, columns["direction"]), _correlation, draws)[0]
+    agreement, low, high = bootstrap(_terms(expected, measured), _correlation, draws)
+    control = bootstrap(_terms(expected, columns["direction"]), _correlation, draws)[0]
     ones = torch.ones(n, dtype=torch.float64)
     size = bootstrap(torch.stack([measured.abs(), ones], 1), lambda s: s[..., 0] / s[..., 1], draws)
     others = columns["others"][torch.isfinite(columns["others"])].abs()
@@ -131,11 +134,12 @@ def _findings(columns: Mapping[str, Tensor], seed: int) -> tuple[Finding, ...]:
     )
 
 
-def _terms(x: Tensor, y: Tensor) -> Tensor:
+def _terms(first: Tensor, second: Tensor) -> Tensor:
+    x, y = (torch.from_numpy(rankdata(values.numpy())) for values in (first, second))
     return torch.stack([torch.ones_like(x), x, y, x * x, y * y, x * y], 1)
 
 
 def _correlation(sums: Tensor) -> Tensor:
-    """Pearson's, of sums of 1, x, y, x^2, y^2, xy."""
+    """Of sums of 1, x, y, x^2, y^2, xy; of ranks it is Spearman's."""
     n, x, y, xx, yy, xy = sums.unbind(-1)
     return (n * xy - x * y) / ((n * xx - x * x) * (n * yy - y * y)).clamp(min=0).sqrt()
