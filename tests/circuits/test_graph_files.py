@@ -113,6 +113,7 @@ def test_what_is_written_for_neuronpedia_has_all_that_its_schema_requires(tmp_pa
     write_neuronpedia(small(), tmp_path / "graph.json", about())
     document = json.loads((tmp_path / "graph.json").read_text())
     assert {"slug", "scan", "prompt_tokens", "prompt"} <= document["metadata"].keys()
+    assert document["metadata"]["transcoder_list"] == []  # circuit-tracer's own reader wants it
     assert isinstance(document["qParams"], dict)
     assert len(document["nodes"]) == len(small().nodes)
     for node in document["nodes"]:
@@ -143,6 +144,7 @@ def test_a_graph_read_from_neuronpedia_is_the_one_that_was_written(tmp_path: Pat
     write_neuronpedia(small(), tmp_path / "graph.json", told)
     graph, said = read_neuronpedia(tmp_path / "graph.json")
     assert graph.nodes.ids() == names
+    assert graph.n_layers == small().n_layers
     assert torch.equal(graph.tokens, small().tokens)
     assert int(graph.tokens[0]) == 0
     assert torch.equal(graph.edges.source, small().edges.source)
@@ -182,19 +184,20 @@ def test_two_nodes_of_one_name_are_told_apart(tmp_path: Path):
         ("4_1_3", "4", 3, feature, {"activation": 1.0}),
         ("6_2_3", "6", 3, feature, {"activation": 1.5}),
         ("E_9_3", "E", 3, "embedding", {}),
-        ("8_7_3", "8", 3, "logit", {"token_prob": 0.9}),
+        ("9_7_3", "9", 3, "logit", {"token_prob": 0.9}),
     ]
     links = [
         ("0_5_3", "4_1_3", 1.0),  # only the feature can: the error is above
         ("0_5_3", "6_2_3", 2.0),  # both can: circuit-tracer writes the feature first
         ("0_5_3", "6_2_3", 3.0),
         ("E_9_3", "0_5_3", 4.0),  # an error has no inputs
-        ("4_1_3", "8_7_3", 5.0),
-        ("6_2_3", "8_7_3", 6.0),
+        ("4_1_3", "9_7_3", 5.0),
+        ("6_2_3", "9_7_3", 6.0),
     ]
     (tmp_path / "old.json").write_text(json.dumps(circuit_tracer(nodes, links)))
     graph, _ = read_neuronpedia(tmp_path / "old.json")
     names = graph.nodes.ids()
+    assert graph.n_layers == 8  # layer 7 was pruned away: circuit-tracer puts logits one above the last but one
     assert names == ["0_5_3", "5_-1_3", "4_1_3", "6_2_3", "E_9_3", "L_7_3"]
     ends = zip(graph.edges.source.tolist(), graph.edges.target.tolist(), graph.edges.weight.tolist(), strict=True)
     found = {(names[s], names[t]): w for s, t, w in ends}

@@ -65,6 +65,7 @@ def write_neuronpedia(graph: Graph, path: Path | str, about: About) -> None:
     metadata = {"slug": about.slug, "scan": about.scan, "prompt_tokens": list(about.texts), "prompt": about.prompt}
     metadata |= {
         "schema_version": 1,
+        "transcoder_list": [],
         "info": {"generator": {"name": "monosema"}},
         "generation_settings": dict(graph.facts),
     }
@@ -137,7 +138,7 @@ def read_neuronpedia(path: Path | str) -> tuple[Graph, About]:
     document = read_json(Path(path))
     metadata, rows, links = _parts(document, Path(path))
     table, names = _named(rows, Path(path))
-    n_layers = max((row.layer for row in table if row.kind in (FEATURE, ERROR)), default=-1) + 1
+    n_layers = max(row.layer - 1 if row.kind == LOGIT else row.layer + 1 for row in table) if table else 0
     table = [row.at(n_layers) if row.kind == LOGIT else row for row in table]
     edges, unsure = _edges(links, names, table, Path(path))
     columns = {
