@@ -33,7 +33,8 @@ CONTENDERS = (CIRCUIT_TRACER, Contender("ours", OURS, "ours_graphs", None, {}))
 
 @dataclass(frozen=True)
 class SizeConfig:
-    """The model, its transcoders and the prompt. share: of a transcoder's features, those that fire at a token."""
+    """The model, its transcoders and the prompt. share: of a transcoder's features, those that fire at a token; cross:
+    each also writes all later layers."""
 
     n_layers: int = 6
     d_model: int = 256
@@ -42,6 +43,7 @@ class SizeConfig:
     n_features: int = 2048
     n_tokens: int = 48
     share: float = 0.015
+    cross: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def prepare(folder: Path, size: SizeConfig, seed: int) -> None:
     n, d = size.n_features, size.d_model
     for layer in range(size.n_layers):
         tensors[f"{layer}.W_enc"] = torch.randn(n, d) / math.sqrt(d)
-        tensors[f"{layer}.W_dec"] = torch.randn(n, d) / math.sqrt(d)
+        writes = size.n_layers - layer if size.cross else 1
+        tensors[f"{layer}.W_dec"] = torch.randn(n, writes, d) / math.sqrt(d * writes)
         tensors[f"{layer}.b_enc"] = torch.full((n,), bias)
         tensors[f"{layer}.b_dec"] = 0.1 * torch.randn(d)
     save_file(tensors, folder / TRANSCODERS)

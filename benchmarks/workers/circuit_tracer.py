@@ -1,4 +1,4 @@
-"""circuit-tracer: `attribute` and `prune_graph` on a GPT-2 in TransformerLens, with its own per-layer transcoders.
+"""circuit-tracer: `attribute` and `prune_graph` on a GPT-2 in TransformerLens, with transcoders of its own.
 
 settings: batch_size. Its model leaves position 0 out, features and errors; here it does not, so that graphs are equal.
 """
@@ -10,12 +10,16 @@ from typing import Any
 import torch
 from circuit_tracer import Graph, ReplacementModel, attribute
 from circuit_tracer.graph import prune_graph
+from circuit_tracer.transcoder.cross_layer_transcoder import CrossLayerTranscoder
 from circuit_tracer.transcoder.single_layer_transcoder import SingleLayerTranscoder, TranscoderSet
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformer_lens import HookedTransformerConfig
 
 from benchmarks.workers.tracing import MODEL, TOKENS, TRANSCODERS, Kept, Trace, TraceTask, serve_traces
+
+WHOLE = ("W_enc", "b_enc", "b_dec")
+"""What a transcoder has once, however many layers it writes."""
 
 
 class Tokens:
@@ -60,15 +64,21 @@ def replacement_model(subject: Path) -> Any:
     return model
 
 
-def transcoders(subject: Path, n_layers: int) -> TranscoderSet:
-    """ReLU transcoders that read what the MLP reads and write what it writes."""
+def transcoders(subject: Path, n_layers: int) -> TranscoderSet | CrossLayerTranscoder:
+    """ReLU transcoders that read what the MLP reads and write what it writes, in their layer or in later ones too."""
     weights, found = load_file(subject / TRANSCODERS), {}
+    n, _, d = weights["0.W_dec"].shape
+    hooks = {"feature_input_hook": "mlp.hook_in", "feature_output_hook": "mlp.hook_out", "scan": "random"}
+    if weights["0.W_dec"].shape[1] > 1:
+        cross = CrossLayerTranscoder(n_layers, n, d, lazy_decoder=False, dtype=torch.float32, **hooks)
+        stacked = {name: torch.stack([weights[f"{i}.{name}"] for i in range(n_layers)]) for name in WHOLE}
+        cross.load_state_dict(stacked | {f"W_dec.{i}": weights[f"{i}.W_dec"] for i in range(n_layers)})
+        return cross
     for layer in range(n_layers):
-        named = {name: weights[f"{layer}.{name}"] for name in ("W_enc", "W_dec", "b_enc", "b_dec")}
-        n, d = named["W_enc"].shape
+        named = {name: weights[f"{layer}.{name}"] for name in WHOLE}
         found[layer] = SingleLayerTranscoder(d, n, torch.nn.functional.relu, layer, dtype=torch.float32)
-        found[layer].load_state_dict(named)
-    return TranscoderSet(found, "mlp.hook_in", "mlp.hook_out", scan="random")
+        found[layer].load_state_dict(named | {"W_dec": weights[f"{layer}.W_dec"].squeeze(1)})
+    return TranscoderSet(found, **hooks)
 
 
 def hooked(state: dict[str, Tensor], n_layers: int, n_heads: int) -> dict[str, Tensor]:

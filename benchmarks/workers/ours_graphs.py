@@ -15,19 +15,20 @@ from monosema.dictionaries.l1 import L1
 
 
 def transcoders(subject: Path, n_layers: int) -> list[Dictionary]:
-    """ReLU transcoders that read what the MLP reads and write what it writes."""
+    """ReLU transcoders that read what the MLP reads and write what it writes, in their layer or in later ones too."""
     weights, found = load_file(subject / TRANSCODERS), []
     for layer in range(n_layers):
-        tensors = [weights[f"{layer}.{name}"] for name in ("W_enc", "W_dec", "b_enc", "b_dec")]
-        n, d = tensors[0].shape
+        W_enc, W_dec, b_enc, b_dec = (weights[f"{layer}.{name}"] for name in ("W_enc", "W_dec", "b_enc", "b_dec"))
+        n, writes, d = W_dec.shape
+        elsewhere = torch.zeros((writes - 1) * d)  # each layer's constant is written once, by its own transcoder
         one = Dictionary(
             "l1",
             L1(L1Config(n_features=n)),
-            Weights(*tensors, centred=False),
+            Weights(W_enc, W_dec.flatten(1), b_enc, torch.cat([b_dec, elsewhere]), centred=False),
             (f"mlp_in.{layer}",),
-            (f"mlp_out.{layer}",),
+            tuple(f"mlp_out.{layer + i}" for i in range(writes)),
             (d,),
-            (d,),
+            (d,) * writes,
             torch.ones(n, dtype=torch.bool),
         )
         found.append(one)

@@ -5,6 +5,7 @@ Its environment is the benchmark's: `make peers` makes it.
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,10 @@ from monosema.models import load
 SIZE = SizeConfig(n_layers=3, d_model=32, n_heads=4, d_vocab=61, n_features=96, n_tokens=9, share=0.15)
 
 
-@pytest.fixture(scope="module")
-def subject(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["each layer", "cross-layer"])
+def subject(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs")
-    prepare(folder, SIZE, seed=0)
+    prepare(folder, replace(SIZE, cross=request.param), seed=0)
     code = f"from benchmarks.workers.circuit_tracer import write; write({str(folder)!r})"
     command = [str(CIRCUIT_TRACER.python()), "-c", code]
     subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env={**os.environ})
