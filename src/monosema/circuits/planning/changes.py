@@ -25,6 +25,7 @@ class Changes:
 
     left       another end word is written than its own, and `to_second` the second candidate's line is
     put_in     the line of the donor's plan is written
+    as_it_is   whether the second candidate's line is written without any change
     found      whether a feature of its plan fired there, without which there is nothing to suppress
 
     Each of the first three has a row for each of KINDS.
@@ -33,6 +34,7 @@ class Changes:
     left: Bool[Tensor, "3 n"]
     to_second: Bool[Tensor, "3 n"]
     put_in: Bool[Tensor, "3 n"]
+    as_it_is: Bool[Tensor, "n"]
     found: Bool[Tensor, "n"]
 
 
@@ -55,6 +57,7 @@ def changed(scene: Scene, planned: Planned, seed: int) -> Changes:
         left=torch.stack([line[:, -1] != ends for line in gone]),
         to_second=torch.stack([follows(line, scene.lines(verses.second)) for line in gone]),
         put_in=torch.stack([follows(line, scene.lines(donor)) for line in exchanged]),
+        as_it_is=follows(scene.with_states(scene.own), scene.lines(verses.second)),
         found=own.gt(0).any(1),
     )
 

@@ -19,6 +19,9 @@ OTHERS = "other features that fire as often, as long"
 WELL = 0.9
 """F1 from which on features are said to be of a plan."""
 
+LEARNT = 0.95
+"""Share of lines that a model must write rightly to be said to have learnt its language."""
+
 
 def at_newline(probed: Tensor) -> Tensor:
     """Whether the probe names the plan at the newline after the last layer."""
@@ -108,19 +111,14 @@ def answer(experiment: Experiment, found: dict[str, Finding]) -> tuple[str, ...]
     def value(name: str) -> str:
         return f"{found[name].value:.1%}"
 
-    single = [
-        max(rate(layer) for layer in joined([one], lambda one: one.plants.by_layer)) for one in experiment.of("planner")
-    ]
     return (
-        f"A planner keeps the end word at the newline: with another couplet's state there, at every layer, "
-        f"{value('plan_transfer_planner')} of the lines become that couplet's, and {value('mean_difference_planner')} "
-        f"by a mean difference; a random direction as long gives {short(found['plan_transfer_planner'].control)}. At "
-        f"one layer alone it is at most {max(single):.1%}. A model that cannot see the first line from the newline: "
+        *_unlearnt(experiment),
+        f"With another couplet's state at the newline, at every layer, {value('plan_transfer_planner')} of a planner's "
+        f"lines become that couplet's, and {value('mean_difference_planner')} by a mean difference; a random direction "
+        f"as long gives {short(found['plan_transfer_planner'].control)}. At one layer alone it is at most "
+        f"{_most_of_one_layer(experiment):.1%}. Of a model whose newline cannot see the first line: "
         f"{value('plan_transfer_no_plan')}.",
-        f"A probe is not evidence. The free model looks back at the first line and does not use the newline "
-        f"({value('plan_transfer_free')}), and yet a linear probe there names the end word in "
-        f"{value('probe_free')}, in the planner {value('probe_planner')}. Before any training it is "
-        f"{found['probe_free'].control:.1%}.",
+        _probe_said(found, learnt=not _unlearnt(experiment)),
         "Of the first line's influence on the end word's logit the planner sends "
         f"{value('through_newline_planner')} through the newline, the free model {value('through_newline_free')}, "
         f"one without a plan {value('through_newline_no_plan')}.",
@@ -128,19 +126,53 @@ def answer(experiment: Experiment, found: dict[str, Finding]) -> tuple[str, ...]
         f"{value('suppressed_planner')} of the end words change ({short(found['suppressed_planner'].control)} by other "
         f"features); exchanged for another plan's, {value('exchanged_planner')} of the lines become that plan's "
         f"({short(found['exchanged_planner'].control)}). In the free model {value('features_free')} of the plans have "
-        f"such features too, and exchanging them moves {value('exchanged_free')}.",
+        f"such features too, and exchanging them moves {value('exchanged_free')} of the lines.",
         "Where the first line leaves two end words open, suppressing the features of the likelier gives the line of "
-        f"the other in {value('second_candidate')} ({short(found['second_candidate'].control)} by other features).",
+        f"the other in {value('second_candidate')} ({short(found['second_candidate'].control)} by other features, "
+        f"{_as_it_is(experiment):.1%} without any change).",
     )
+
+
+def _unlearnt(experiment: Experiment) -> tuple[str, ...]:
+    """A warning, where planners or free models do not write the lines of their language."""
+    models = [*experiment.of("planner"), *experiment.of("free")]
+    least = min(rate(one.plants.unchanged) for one in models)
+    if least >= LEARNT:
+        return ()
+    return (
+        f"Not every model has learnt its language: one writes the right line after {least:.1%} of the first lines. "
+        "Train for more steps before reading on.",
+    )
+
+
+def _probe_said(found: dict[str, Finding], *, learnt: bool) -> str:
+    free, planner, moved = found["probe_free"], found["probe_planner"], found["plan_transfer_free"]
+    trap = learnt and free.value > 0.5 and moved.value < 0.05
+    return (
+        f"{'A probe is not evidence. ' if trap else ''}A linear probe at the newline names the end word in "
+        f"{planner.value:.1%} of the planner's couplets, and in {free.value:.1%} of the free model's, of whose lines "
+        f"{moved.value:.1%} become another couplet's with its state there{': it looks back instead' if trap else ''}. "
+        f"Before any training the probe names {short(free.control)}."
+    )
+
+
+def _most_of_one_layer(experiment: Experiment) -> float:
+    by_layer = joined(experiment.of("planner"), lambda one: one.plants.by_layer)
+    return max(rate(layer) for layer in by_layer)
+
+
+def _as_it_is(experiment: Experiment) -> float:
+    return rate(joined(experiment.chosen, lambda one: one.features.changes.as_it_is))
 
 
 def how(config: PlanningConfig) -> str:
     """What ran."""
     learning, dictionary = config.learning, config.dictionary
     return (
-        f"{config.models} models of each sight, {learning.steps} steps of {learning.batch_size} fresh couplets (half as "
-        f"many again for two candidates), loss on the second line; each measured on {config.couplets} other couplets, pooled. Lines are written word by "
-        "word, the likeliest each time; a line counts as a plan's where t2, t3 and the end word are. Dictionaries: "
-        f"TopK, {dictionary.n_features} features, k {dictionary.k}, on resid_post of all layers at the newline. "
-        "Influence: embedding times gradient with attention patterns held."
+        f"{config.models} models of each sight, {learning.steps} steps of {learning.batch_size} fresh couplets (with "
+        "two candidates half as many again), loss on the second line; each measured on "
+        f"{config.couplets} other couplets, pooled. Lines are written word by word, the likeliest each time; a line "
+        "counts as a plan's where t2, t3 and the end word are. Dictionaries: TopK, "
+        f"{dictionary.n_features} features, k {dictionary.k}, on resid_post of all layers at the newline. Influence: "
+        "embedding times gradient with attention patterns held."
     )

@@ -34,7 +34,7 @@ class DictionaryConfig:
 
     n_features: int = 128
     k: int = 3
-    rows: int = 400_000
+    rows: int = 200_000
     lr: float = 0.005
 
     def __post_init__(self) -> None:
