@@ -91,9 +91,10 @@ def prepare(folder: Path, size: SizeConfig, seed: int) -> None:
 
 @dataclass
 class Traced:
-    """What one contender has shown so far, and the graph of the last round."""
+    """What one contender has shown so far, of each round the seconds and the processor's, and the last round's graph."""
 
     seconds: list[float]
+    processor: list[float]
     peak_mb: float | None
     answer: dict[str, Any]
     names: Path
@@ -136,8 +137,9 @@ def raced(
                     say(f"round {turn} of {config.rounds}: {name} {answer['seconds']:.2f} s")
                     if answer["idle"] > BUSY and turn > 1:
                         say(f"{name} used {answer['idle']:.1f} s of CPU time while others were measured")
-                    so_far = traced.setdefault(name, Traced([], None, answer, names[name]))
+                    so_far = traced.setdefault(name, Traced([], [], None, answer, names[name]))
                     so_far.seconds.append(answer["seconds"])
+                    so_far.processor.append(answer["processor"])
                     so_far.peak_mb, so_far.answer = answer["peak_mb"], answer
     finally:
         for worker in workers.values():
@@ -154,12 +156,14 @@ def task_of(contender: Contender, subject: Path, names: Path, config: CircuitsBe
 def rows_of(traced: dict[str, Traced]) -> list[ValueRow]:
     """Seconds, memory and sizes; `ratio` is to circuit-tracer's, of times within each round."""
     reference = traced.get(CIRCUIT_TRACER.name)
-    times = {name: found.seconds for name, found in traced.items()}
-    against = ratios(times, CIRCUIT_TRACER.name) if reference else {}
     rows = []
+    for kind in ("seconds", "processor"):
+        times = {name: getattr(found, kind) for name, found in traced.items()}
+        against = ratios(times, CIRCUIT_TRACER.name) if reference else {}
+        for name, values in times.items():
+            ratio = against[name].median if reference else None
+            rows.append(ValueRow(f"{name}/{kind}", summary(values).median, "s", ratio))
     for name, found in traced.items():
-        ratio = against[name].median if reference else None
-        rows.append(ValueRow(f"{name}/seconds", summary(found.seconds).median, "s", ratio))
         if found.peak_mb is not None:
             peak = found.peak_mb / reference.peak_mb if reference and reference.peak_mb else None
             rows.append(ValueRow(f"{name}/peak", found.peak_mb, "MB", peak))

@@ -12,7 +12,7 @@ SMALL = SizeConfig(n_layers=2, d_model=16, n_heads=2, d_vocab=31, n_features=40,
 
 def traced(path: Path, seconds: list[float], nodes: list[list[int]], edges: list[list[int]]) -> Traced:
     path.write_text(json.dumps({"nodes": nodes, "edges": edges}))
-    return Traced(seconds, 10.0, {"nodes": 9, "kept": len(nodes), "edges": len(edges)}, path)
+    return Traced(seconds, [1.0 for _ in seconds], 10.0, {"nodes": 9, "kept": len(nodes), "edges": len(edges)}, path)
 
 
 def test_graphs_are_compared_by_name_and_times_within_rounds(tmp_path: Path):
@@ -21,6 +21,7 @@ def test_graphs_are_compared_by_name_and_times_within_rounds(tmp_path: Path):
     rows = {row.name: row for row in rows_of({"circuit_tracer": first, "ours": second})}
     assert rows["ours/seconds"].value == 2.0
     assert rows["ours/seconds"].ratio == pytest.approx(0.1)  # of .2, .1 and .1
+    assert rows["ours/processor"].ratio == 1.0
     assert rows["shared/nodes"].value == pytest.approx(2 / 3)
     assert rows["shared/edges"].value == 0  # from 0_5_1 to 2_7_1 directly; the other goes by 1_2_1
     again = {row.name: row.value for row in rows_of({"circuit_tracer": first, "ours": first})}
