@@ -91,7 +91,7 @@ def prepare(folder: Path, size: SizeConfig, seed: int) -> None:
 
 @dataclass
 class Traced:
-    """What one contender has shown so far, of each round the seconds and the processor's, and the last round's graph."""
+    """What one contender has shown so far, seconds and the processor's of each round, and its last graph."""
 
     seconds: list[float]
     processor: list[float]
