@@ -1,20 +1,25 @@
 """Two layers of attention alone, trained to repeat: r_1 .. r_n r_1 .. r_n, the loss on the second half.
 
-Each batch draws its own length n, so that position alone cannot say what to copy: a head must look for the token.
+Each batch draws its own length n, so that position alone cannot say what to copy: a head must look for the token. A
+Llama whose MLPs are zero and stay so. Its positions are rotary: where the stream holds positions, as GPT-2's does, two
+layers also learn to look up the position of the first occurrence and add one, which no head that looks at the token
+before is needed for.
 """
 
 import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 
 from monosema.core.config import require, require_range
 from monosema.core.errors import DivergedError
-from monosema.core.seeding import generator
-from monosema.models.small_transformer import SmallConfig, SmallTransformer, small_transformer
+from monosema.core.seeding import derive, generator
+
+THETA = 1000.0
+"""The base of the rotary embedding; fit for sequences of some tens of tokens."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,11 @@ class InductionConfig:
     d_vocab: int = 40
     longest: int = 20
     d_model: int = 64
-    n_heads: int = 4
+    n_heads: int = 2
     n_layers: int = 2
-    steps: int = 1500
+    steps: int = 800
     batch_size: int = 64
-    lr: float = 3e-3
+    lr: float = 4e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -47,27 +52,44 @@ class InductionConfig:
 class InductionModel:
     """The trained module, and the loss in nats per repeated token at some steps."""
 
-    module: SmallTransformer
+    module: nn.Module
     steps: tuple[int, ...]
     losses: tuple[float, ...]
 
 
+def untrained(config: InductionConfig) -> nn.Module:
+    """What the training starts from."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    settings = LlamaConfig(
+        vocab_size=config.d_vocab,
+        hidden_size=config.d_model,
+        intermediate_size=1,
+        num_hidden_layers=config.n_layers,
+        num_attention_heads=config.n_heads,
+        num_key_value_heads=config.n_heads,
+        max_position_embeddings=2 * config.longest,
+        rope_parameters={"rope_type": "default", "rope_theta": THETA},
+        initializer_range=0.8 / config.d_model**0.5,
+        bos_token_id=None,
+        eos_token_id=None,
+        use_cache=False,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(config.seed, "induction"))
+        module = LlamaForCausalLM(settings)
+    for name, parameter in module.named_parameters():
+        if ".mlp." in name:
+            parameter.data.zero_()
+            parameter.requires_grad_(False)
+    return module
+
+
 def train_induction(config: InductionConfig) -> InductionModel:
     """Train; the same config gives the same weights with the same number of threads. Raises DivergedError."""
-    d_head = config.d_model // config.n_heads
-    shape = SmallConfig(
-        config.d_vocab,
-        config.d_vocab,
-        2 * config.longest,
-        config.n_layers,
-        config.d_model,
-        config.n_heads,
-        d_head,
-        0,
-        attn_scale=d_head**0.5,
-    )
-    module = small_transformer(shape, config.seed).train()
-    optimiser = torch.optim.AdamW(module.parameters(), config.lr, (0.9, 0.98), weight_decay=0.1, fused=True)
+    module = untrained(config).train()
+    learns = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.AdamW(learns, config.lr, (0.9, 0.98), weight_decay=0.1, fused=True)
     draws = generator(config.seed, "induction")
     steps, losses = [], []
     for step in range(config.steps):
@@ -76,7 +98,7 @@ def train_induction(config: InductionConfig) -> InductionModel:
         if not math.isfinite(loss.item()):
             raise DivergedError(f"the loss on repeated tokens is {loss.item()} at step {step}: train with a lower lr")
         loss.backward()
-        nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learns, 1.0)
         for group in optimiser.param_groups:
             group["lr"] = config.lr * _schedule(step, config.steps)
         optimiser.step()
@@ -92,8 +114,8 @@ def _sequences(config: InductionConfig, n: int, draws: torch.Generator) -> Int64
     return torch.cat([rows, rows], 1)
 
 
-def _repetition_loss(module: SmallTransformer, tokens: Int64[Tensor, "batch token"], n: int) -> Tensor:
-    logits = module(tokens).logits[:, n:-1]
+def _repetition_loss(module: nn.Module, tokens: Int64[Tensor, "batch token"], n: int) -> Float[Tensor, ""]:
+    logits = module(input_ids=tokens).logits[:, n:-1]
     return functional.cross_entropy(logits.flatten(0, 1), tokens[:, n + 1 :].flatten())
 
 

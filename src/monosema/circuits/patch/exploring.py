@@ -2,13 +2,19 @@
 
 import math
 
+import torch
+
 from monosema.circuits.patch.pairs import Pairs
 from monosema.circuits.patch.panels import Texts, panels
 from monosema.circuits.patch.settings import PatchConfig
 from monosema.circuits.patch.studying import Kind, PatchStudy, study
 from monosema.core.exhibits import Exhibit
-from monosema.core.findings import Finding, short
+from monosema.core.findings import Finding, bootstrap, short
+from monosema.core.seeding import generator
 from monosema.models import Model
+
+KNOWN = 0.75
+"""A model that prefers the answer on a smaller share of the clean prompts does not know the answers."""
 
 QUESTION = "Where in the model is the difference between the two prompts carried?"
 
@@ -22,7 +28,10 @@ def explore_patching(
     """
     found = study(model, pairs, config, bos)
     numbers = findings(found)
-    shown = texts or tuple([str(i) for i in rows[0].tolist()] for rows in (pairs.clean, pairs.corrupted))
+    clean, corrupted = texts or (
+        [str(i) for i in pairs.clean[0].tolist()],
+        [str(i) for i in pairs.corrupted[0].tolist()],
+    )
     one = found.kinds[0].exact
     how = (
         f"{model.name}, {len(pairs)} pair{'s' * (len(pairs) > 1)} of prompts of {pairs.n_tokens} tokens. "
@@ -32,7 +41,6 @@ def explore_patching(
         f"tokens in the place of the clean prompt's, and {config.random} groups of as many other places of the same "
         "kind."
     )
-    clean, corrupted = shown
     return Exhibit(
         "patch", QUESTION, sentences(found), panels(found, (clean, corrupted)), numbers, config, how, "patch"
     )
@@ -40,7 +48,11 @@ def explore_patching(
 
 def findings(found: PatchStudy) -> dict[str, Finding]:
     """For each kind its strongest place and its strongest few together; and how well gradients estimate."""
-    numbers: dict[str, Finding] = {}
+    clean, corrupted = found.answered
+    terms = torch.stack([clean.double(), torch.ones(len(clean), dtype=torch.float64)], 1)
+    value, low, high = bootstrap(terms, lambda s: s[..., 0] / s[..., 1], generator(found.config.seed, "answered"))
+    other, n = float(corrupted.double().mean()), len(clean)
+    numbers = {"answered": Finding("answered", value, other, "on the corrupted prompts", low, high, n, "pairs")}
     for kind in found.kinds:
         numbers[f"{kind.name}_strongest"] = _strongest(kind, found)
         numbers[f"{kind.name}_together"] = _together(kind, found)
@@ -51,7 +63,7 @@ def findings(found: PatchStudy) -> dict[str, Finding]:
 
 
 def _strongest(kind: Kind, found: PatchStudy) -> Finding:
-    i = kind.order[0]
+    i = kind.inner[0]
     low, high = kind.exact.interval(i, found.config.seed)
     control = float(kind.unrelated.share[i])
     value, n = float(kind.exact.share[i]), len(found.pairs)
@@ -68,17 +80,23 @@ def _together(kind: Kind, found: PatchStudy) -> Finding:
 
 def sentences(found: PatchStudy) -> tuple[str, ...]:
     """What was found, in words."""
-    said = []
+    clean, corrupted = (float(one.double().mean()) for one in found.answered)
+    knows = "" if clean >= KNOWN else " It does not know the answers, so there is little to be found here."
+    said = [
+        f"The model prefers the answer to the wrong one on {clean:.0%} of the clean prompts, and on {corrupted:.0%} of "
+        f"the corrupted ones.{knows}"
+    ]
     for kind in found.kinds:
-        share = float(kind.exact.share[kind.order[0]])
+        share = float(kind.exact.share[kind.inner[0]])
         chosen, *random = kind.together.share.tolist()
         beside = (
             f"; {len(random)} random groups of as many on average {short(sum(random) / len(random))}" if random else ""
         )
-        n = min(found.config.top, len(kind.patches))
+        n, before = min(found.config.top, len(kind.inner)), len(kind.inner) < len(kind.order)
+        where = " before the last position" if before else ""
         said.append(
-            f"Of {len(kind.patches)} places of {kind.name}, {kind.strongest} does most by itself: {short(share)} of "
-            f"the difference. The strongest {n} together do {short(chosen)}{beside}."
+            f"Of {len(kind.inner)} places of {kind.name}{where}, {kind.strongest} does most by itself: {short(share)} "
+            f"of the difference. The strongest {n} together do {short(chosen)}{beside}."
         )
     if found.paths is not None:
         share = found.paths.share.tolist()

@@ -3,7 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monosema.circuits.patch.activation import activation_patching
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from monosema.circuits.patch.activation import activation_patching, at_the_end
 from monosema.circuits.patch.attribution import attribution_patching
 from monosema.circuits.patch.controls import random_groups, unrelated_prompts
 from monosema.circuits.patch.effects import Agreement, Effects, agreement, correlation
@@ -16,8 +20,12 @@ from monosema.models import Model
 
 @dataclass(frozen=True)
 class Kind:
-    """The places of one kind, strongest first in `order`; `together`: the strongest `top` in one group, then the random
-    groups (none where all places are in it)."""
+    """The places of one kind.
+
+    order      of all, the strongest first
+    inner      the same without those at the last position alone, through which everything must pass in the end
+    together   the strongest `top` of `inner` in one group, then random groups of as many (none where too few are left)
+    """
 
     name: str
     patches: tuple[Patch, ...]
@@ -25,19 +33,23 @@ class Kind:
     estimated: Effects
     unrelated: Effects
     order: tuple[int, ...]
+    inner: tuple[int, ...]
     together: Effects
 
     @property
     def strongest(self) -> Patch:
-        return self.patches[self.order[0]]
+        return self.patches[self.inner[0]]
 
 
 @dataclass(frozen=True)
 class PatchStudy:
-    """agreement: of estimates with effects over all kinds; unrelated_agreement: the correlation with the effects of
-    estimates for an unrelated prompt. paths: from the strongest head to each reader, all of them last."""
+    """answered: of each pair, whether the clean prompt's answer has a higher logit than the wrong one, on the clean
+    prompt and on the corrupted. agreement: of estimates with effects over all kinds; unrelated_agreement: the
+    correlation with the effects of estimates for an unrelated prompt. paths: from the strongest head of the first kind
+    of heads to each reader, all of them last."""
 
     pairs: Pairs
+    answered: tuple[Bool[Tensor, "pair"], Bool[Tensor, "pair"]]
     kinds: tuple[Kind, ...]
     agreement: Agreement
     unrelated_agreement: float
@@ -46,30 +58,29 @@ class PatchStudy:
     config: PatchConfig
 
 
+@torch.no_grad()
 def study(model: Model, pairs: Pairs, config: PatchConfig, bos: int | None = None) -> PatchStudy:
     """Measure. `bos`: stays in unrelated prompts. Raises as `activation_patching` does."""
     strange = unrelated_prompts(model, pairs, bos, config.seed)
     every = [(name, places(model, (name,), pairs.n_tokens)) for name in config.sites]
     groups = [(patch,) for _, patches in every for patch in patches]
-    settings = {"metric": config.metric}
     exact = activation_patching(model, pairs, groups, config.metric, rows=config.rows)
     unrelated = activation_patching(model, pairs, groups, config.metric, source=strange, rows=config.rows)
-    estimated = attribution_patching(model, pairs, groups, **settings)
-    elsewhere = attribution_patching(model, pairs, groups, **settings, source=strange)
+    estimated = attribution_patching(model, pairs, groups, config.metric)
+    elsewhere = attribution_patching(model, pairs, groups, config.metric, source=strange)
     kinds, start = [], 0
     for name, patches in every:
         part = slice(start, start := start + len(patches))
-        own = [_part(effects, part) for effects in (exact, estimated, unrelated)]
-        order = own[0].share.abs().argsort(descending=True, stable=True).tolist()
-        together = _together(model, pairs, patches, order, config)
-        kinds.append(Kind(name, patches, *own, tuple(order), together))
-    sender = max(
-        ((kind.strongest, abs(float(kind.exact.share[kind.order[0]]))) for kind in kinds if _sends(kind.strongest)),
-        key=lambda found: found[1],
-        default=(None, 0.0),
-    )[0]
+        own, guess, other = (_part(effects, part) for effects in (exact, estimated, unrelated))
+        order = tuple(own.share.abs().argsort(descending=True, stable=True).tolist())
+        inner = tuple(i for i in order if patches[i].position != pairs.n_tokens - 1)
+        together = _together(model, pairs, [patches[i] for i in inner], config)
+        kinds.append(Kind(name, patches, own, guess, other, order, inner, together))
+    sender = next((kind.strongest for kind in kinds if kind.strongest.site.startswith("attn_z.")), None)
+    ahead = tuple(at_the_end(model, tokens, pairs, "logit_diff") > 0 for tokens in (pairs.clean, pairs.corrupted))
     return PatchStudy(
         pairs,
+        (ahead[0], ahead[1]),
         tuple(kinds),
         agreement(estimated, exact, config.shown),
         correlation(elsewhere.share, exact.share),
@@ -79,18 +90,13 @@ def study(model: Model, pairs: Pairs, config: PatchConfig, bos: int | None = Non
     )
 
 
-def _sends(patch: Patch) -> bool:
-    return patch.site.startswith("attn_z.")
-
-
 def _part(effects: Effects, rows: slice) -> Effects:
     return Effects(effects.names[rows], effects.values[rows], effects.clean, effects.corrupted, effects.metric)
 
 
-def _together(
-    model: Model, pairs: Pairs, patches: Sequence[Patch], order: Sequence[int], config: PatchConfig
-) -> Effects:
-    chosen = tuple(patches[i] for i in order[: config.top])
+def _together(model: Model, pairs: Pairs, patches: Sequence[Patch], config: PatchConfig) -> Effects:
+    """`patches`: the strongest first."""
+    chosen = tuple(patches[: config.top])
     left = len(patches) >= 2 * len(chosen)
     random = random_groups(patches, chosen, config.random, config.seed) if left else ()
     return activation_patching(model, pairs, [chosen, *random], config.metric, rows=config.rows)
