@@ -23,13 +23,15 @@ class Tick:
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps [low, high] of a quantity to [start, end] of a picture, evenly or evenly in its logarithm."""
+    """Maps [low, high] of a quantity to [start, end] of a picture, evenly or evenly in its logarithm; `whole`: of a
+    count, which has no ticks between its numbers."""
 
     low: Number
     high: Number
     start: Number
     end: Number
     logarithmic: bool = False
+    whole: bool = False
 
     def at(self, value: Number) -> Number:
         """The place of `value`, to a tenth of a pixel; beyond the ends for values beyond them."""
@@ -42,7 +44,9 @@ class Scale:
 
     def ticks(self, n: int = 5) -> tuple[Tick, ...]:
         """About `n` round values within the ends."""
-        values = _log_values(self.low, self.high) if self.logarithmic else _even_values(self.low, self.high, n)
+        values = (
+            _log_values(self.low, self.high) if self.logarithmic else _even_values(self.low, self.high, n, self.whole)
+        )
         return tuple(Tick(self.at(value), text) for value, text in values)
 
 
@@ -61,10 +65,11 @@ def logarithmic(values: Iterable[Number], start: Number, end: Number) -> Scale:
     return Scale(min(found) / room, max(found) * room, start, end, logarithmic=True)
 
 
-def _even_values(low: Number, high: Number, n: int) -> list[tuple[Number, str]]:
+def _even_values(low: Number, high: Number, n: int, whole: bool) -> list[tuple[Number, str]]:
     rough = (high - low) / n
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * min((1, 2, 5, 10), key=lambda m: abs(math.log(m * power / rough)))
+    step = max(step, 1) if whole else step
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [(i * step, fixed(float(i * step), decimals) if i else "0") for i in range(first, last + 1)]

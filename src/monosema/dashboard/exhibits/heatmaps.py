@@ -60,7 +60,8 @@ def _scale(centres: Sequence[Number], log: bool, start: Number, end: Number) -> 
     ends = [math.log10(v) if log else v for v in (centres[0], centres[-1])]
     half = (ends[1] - ends[0]) / (len(centres) - 1) / 2 if len(centres) > 1 else 0.5
     low, high = ends[0] - half, ends[1] + half
-    return Scale(10**low, 10**high, start, end, logarithmic=True) if log else Scale(low, high, start, end)
+    whole = all(isinstance(centre, int) for centre in centres)
+    return Scale(10**low, 10**high, start, end, log) if log else Scale(low, high, start, end, whole=whole)
 
 
 def _inside(a: Number, b: Number, x: Scale, y: Scale) -> tuple[Number, Number] | None:
