@@ -29,6 +29,8 @@ VERBS = {
     "report": "make report.html from what the run holds",
     "toy": "run an experiment on toy models: superposition, steps of learning, algorithmic tasks",
     "statements": "write statements whose truth is known, or contrast pairs of them",
+    "probe": "probe a model for truth by layer, each method beside every control",
+    "erase": "erase a label from a model's activations, and say what is certified and what it costs",
     "geometry": "say what is near what among a model's token embeddings, and what chance alone gives",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }

@@ -23,3 +23,13 @@ def seen_from(run: Path, folder: Path) -> str:
     """`folder` as a run directory writes it down: relative when it lies inside, so that the run can be moved."""
     run, folder = run.resolve(), folder.resolve()
     return str(folder.relative_to(run)) if folder.is_relative_to(run) else str(folder)
+
+
+def model_folder(given: Path | None) -> Path:
+    """The folder of the model that a command names: itself, a run's, or the small one that comes with monosema."""
+    if given is None:
+        from monosema.pipeline.demo import EMBEDDED_LM
+
+        return EMBEDDED_LM
+    of_run = given / "lm"
+    return of_run if (given / "provenance.json").exists() and (of_run / "config.json").exists() else given
