@@ -8,6 +8,12 @@
     write_neuronpedia, read_neuronpedia, About    Neuronpedia's and circuit-tracer's JSON
     Bench, Change, Effect, intervene              features set, scaled, clamped, ablated, and what that does
     total_effects, check, Check   what a graph predicts of it, and whether that is what happens
+    head_weights, HeadWeights     the matrices of heads, family by family; LowRank, token_circuits: their circuits
+    composition, pattern_scores, direct_logits    what heads read of one another, look at, add to a logit
+    induction_by_hand, train_induction            an induction circuit that is known, and one that was learnt
+    Pairs, Patch, places          two prompts, and what of them is patched
+    activation_patching, attribution_patching, path_patching    what that does, is estimated to do, and by which way
+    explore_heads, explore_patching               all of it as a page
 
 Names are resolved when they are first used, so that importing the package costs no torch.
 """
@@ -24,56 +30,147 @@ if TYPE_CHECKING:
     from monosema.circuits.attribution.sweep import Edges
     from monosema.circuits.attribution.targets import token_of
     from monosema.circuits.attribution.tracing import TraceConfig, trace
+    from monosema.circuits.heads.by_hand import induction_by_hand
+    from monosema.circuits.heads.composition import Composition, composition, composition_score
+    from monosema.circuits.heads.direct import DirectLogits, direct_logits
+    from monosema.circuits.heads.exploring import explore_heads
+    from monosema.circuits.heads.learning import InductionConfig, train_induction
+    from monosema.circuits.heads.lowrank import LowRank
+    from monosema.circuits.heads.patterns import PatternScores, pattern_scores, repeated_tokens
+    from monosema.circuits.heads.settings import HeadsConfig
+    from monosema.circuits.heads.tokens import token_circuits
+    from monosema.circuits.heads.weights import HeadWeights, head_weights
     from monosema.circuits.interventions.changes import Change
     from monosema.circuits.interventions.checking import Check, check
     from monosema.circuits.interventions.effects import Bench, Effect, intervene
     from monosema.circuits.interventions.predicting import total_effects
+    from monosema.circuits.patch.activation import activation_patching
+    from monosema.circuits.patch.attribution import attribution_patching
+    from monosema.circuits.patch.controls import random_groups, unrelated_prompts
+    from monosema.circuits.patch.effects import Agreement, Effects, agreement
+    from monosema.circuits.patch.exploring import explore_patching
+    from monosema.circuits.patch.pairs import Pairs, agreement_pairs, induction_pairs, pair_of, read_pairs
+    from monosema.circuits.patch.paths import Receiver, path_patching, receivers
+    from monosema.circuits.patch.places import Patch, places
+    from monosema.circuits.patch.settings import PatchConfig
 
 __all__ = [
     "About",
+    "Agreement",
     "Bench",
     "Change",
     "Check",
+    "Composition",
+    "DirectLogits",
     "Edges",
     "Effect",
+    "Effects",
     "Graph",
+    "HeadWeights",
+    "HeadsConfig",
+    "InductionConfig",
+    "LowRank",
     "Nodes",
+    "Pairs",
+    "Patch",
+    "PatchConfig",
+    "PatternScores",
+    "Receiver",
     "Scores",
     "TraceConfig",
     "Transcoder",
     "WithSkip",
+    "activation_patching",
+    "agreement",
+    "agreement_pairs",
+    "attribution_patching",
     "check",
+    "composition",
+    "composition_score",
+    "direct_logits",
+    "explore_heads",
+    "explore_patching",
+    "head_weights",
+    "induction_by_hand",
+    "induction_pairs",
     "intervene",
     "load_graph",
+    "pair_of",
+    "path_patching",
+    "pattern_scores",
+    "places",
+    "random_groups",
     "read_neuronpedia",
+    "read_pairs",
+    "receivers",
+    "repeated_tokens",
     "save_graph",
+    "token_circuits",
     "token_of",
     "total_effects",
     "trace",
+    "train_induction",
+    "unrelated_prompts",
     "write_neuronpedia",
 ]
 
 _HOMES = {
     "About": "attribution.neuronpedia",
+    "Agreement": "patch.effects",
     "Bench": "interventions.effects",
     "Change": "interventions.changes",
     "Check": "interventions.checking",
+    "Composition": "heads.composition",
+    "DirectLogits": "heads.direct",
     "Edges": "attribution.sweep",
     "Effect": "interventions.effects",
+    "Effects": "patch.effects",
     "Graph": "attribution.graph",
+    "HeadWeights": "heads.weights",
+    "HeadsConfig": "heads.settings",
+    "InductionConfig": "heads.learning",
+    "LowRank": "heads.lowrank",
     "Nodes": "attribution.graph",
+    "Pairs": "patch.pairs",
+    "Patch": "patch.places",
+    "PatchConfig": "patch.settings",
+    "PatternScores": "heads.patterns",
+    "Receiver": "patch.paths",
     "Scores": "attribution.graph",
     "TraceConfig": "attribution.tracing",
     "Transcoder": "attribution.places",
     "WithSkip": "attribution.places",
+    "activation_patching": "patch.activation",
+    "agreement": "patch.effects",
+    "agreement_pairs": "patch.pairs",
+    "attribution_patching": "patch.attribution",
     "check": "interventions.checking",
+    "composition": "heads.composition",
+    "composition_score": "heads.composition",
+    "direct_logits": "heads.direct",
+    "explore_heads": "heads.exploring",
+    "explore_patching": "patch.exploring",
+    "head_weights": "heads.weights",
+    "induction_by_hand": "heads.by_hand",
+    "induction_pairs": "patch.pairs",
     "intervene": "interventions.effects",
     "load_graph": "attribution.files",
+    "pair_of": "patch.pairs",
+    "path_patching": "patch.paths",
+    "pattern_scores": "heads.patterns",
+    "places": "patch.places",
+    "random_groups": "patch.controls",
     "read_neuronpedia": "attribution.neuronpedia",
+    "read_pairs": "patch.pairs",
+    "receivers": "patch.paths",
+    "repeated_tokens": "heads.patterns",
     "save_graph": "attribution.files",
+    "token_circuits": "heads.tokens",
     "token_of": "attribution.targets",
     "total_effects": "interventions.predicting",
     "trace": "attribution.tracing",
+    "train_induction": "heads.learning",
+    "unrelated_prompts": "patch.controls",
     "write_neuronpedia": "attribution.neuronpedia",
 }
 

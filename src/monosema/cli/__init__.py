@@ -32,6 +32,8 @@ VERBS = {
     "probe": "probe a model for truth by layer, each method beside every control",
     "erase": "erase a label from a model's activations, and say what is certified and what it costs",
     "geometry": "say what is near what among a model's token embeddings, and what chance alone gives",
+    "heads": "say where heads look, which read what others write, and what they add to the logits",
+    "patch": "carry activations from one prompt into another, and say where the difference between them is",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }
 """Every verb, in the order in which a run goes through them, with its line of help."""

@@ -2,8 +2,7 @@
 
 Each batch draws its own length n, so that position alone cannot say what to copy: a head must look for the token. A
 Llama whose MLPs are zero and stay so. Its positions are rotary: where the stream holds positions, as GPT-2's does, two
-layers also learn to look up the position of the first occurrence and add one, which no head that looks at the token
-before is needed for.
+layers also learned to repeat without any head that looks at the token before.
 """
 
 import math
