@@ -46,8 +46,8 @@ def _newline(experiment: Experiment) -> Table:
         rows.append((sight, *map(_percent, (*hits, read))))
     return Table(
         "The newline's state changed, at every layer",
-        "Shares of couplets. A probe reads the plan where it is used and where it is not; only putting another state "
-        "there tells the two apart.",
+        "Shares of couplets: which line is written, and, last, what a linear probe names at the newline after the "
+        "last layer.",
         (
             "sight",
             "own line, unchanged",
@@ -78,10 +78,10 @@ def _probes(experiment: Experiment) -> Curves:
     lines.append(_band("free, before training", torch.stack([one.blank[at].double().mean(1) for one in free]), True))
     dealt = torch.stack([one.probed[-1].double().mean(1) for one in free])
     lines.append(_band("free, labels dealt anew", dealt, True))
+    ends = ", ".join(f"{line.name} {line.y[-1]:.1%}" for line in lines)
     return Curves(
         "What a probe reads at the newline",
-        "Plans that a linear probe names, before the first layer (0) and after each. It names them in the free model "
-        "as in the planner, and nearly so before training.",
+        f"Plans that a linear probe names, before the first layer (0) and after each: at the end {ends}.",
         "layers passed",
         "share of plans named",
         tuple(lines),
@@ -93,10 +93,11 @@ def _one_layer(experiment: Experiment) -> Curves:
         _band(sight, torch.stack([one.plants.by_layer.double().mean(1) for one in experiment.of(sight)]))
         for sight in SIGHTS
     ]
+    most = ", ".join(f"{line.name} {max(line.y):.1%}" for line in lines)
     return Curves(
         "The donor's state at one layer alone",
-        "Lines that become the donor's when only what one layer leaves at the newline is the donor's. Later tokens "
-        "look at the newline at every layer, so one is not enough.",
+        f"Lines that become the donor's when only what one layer leaves at the newline is the donor's: at most {most}. "
+        "Later tokens may look at the newline at every layer.",
         "layer",
         "share of lines that are the donor's",
         tuple(lines),

@@ -49,7 +49,7 @@ class PlanningConfig:
     """models: trained of each kind, from seeds of their own. couplets: on which each is measured."""
 
     language: Language = "couplets"
-    models: int = 2
+    models: int = 1
     couplets: int = 512
     seed: int = 0
     learning: LearningConfig = LearningConfig()
