@@ -138,6 +138,7 @@ def test_mistakes_of_the_command_are_one_line(model: Path, tmp_path: Path, refus
     assert "unknown set of statements 'comparison'" in refused("probe", str(model), "--data", "comparison")
     assert "there is no file" in refused("probe", str(model), "--data", str(tmp_path / "none.csv"))
     assert "there is no model at" in refused("probe", str(tmp_path / "none"), *data)
+    assert "--sweep makes its own pairs" in refused("probe", str(model), "--sweep")
     assert "held_out is 1.5" in refused(*where, "--held-out", "1.5")
     assert not (tmp_path / "out").exists()
 

@@ -5,7 +5,9 @@ import torch
 from monosema.core.seeding import generator
 from monosema.probes.answers.showing import shown
 from monosema.probes.answers.study import Activations, Material, chosen_methods, study
+from monosema.probes.answers.sweep import sweep
 from monosema.probes.data import Labelled
+from monosema.probes.distractors import DistractorConfig
 from monosema.probes.judging import ControlConfig
 
 D = 20
@@ -68,6 +70,17 @@ def test_sites_together_are_beside_the_mean_of_single_ones():
     assert one.together.accuracy.control is not None and abs(one.together.accuracy.control - alone) < 0.02
     # Six independent looks at a label of one deviation: 0.84 alone, Phi(sqrt 6) = 0.993 together.
     assert 0.79 < alone < 0.89 and one.together.accuracy.value > 0.97
+
+
+def test_the_sweep_says_which_methods_flip_and_where():
+    config = DistractorConfig(("crc", "logistic"), (0.8, 1.25), n=200, d=16, seeds=1)
+    exhibit = sweep(config)
+    first, second, third = exhibit.answer
+    assert first.startswith("They go over") and "crc at b/a = " in first and "logistic" not in first
+    assert second.startswith("Never: logistic") and third.startswith("Those that flip are told no labels")
+    found = exhibit.findings
+    assert found["crc_at_0.8"].value > 0.98 and (found["crc_at_1.25"].control or 0) > 0.98
+    assert found["crc_at_1.25"].value < 0.6 and found["logistic_at_1.25"].value > 0.98
 
 
 def test_methods_that_need_pairs_are_left_out_of_single_texts():

@@ -9,6 +9,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
 from monosema.cli.places import model_folder
 from monosema.cli.showing import Outcome
+from monosema.core.config import require
 from monosema.core.errors import DataError
 from monosema.pipeline.probing_config import Duplicates, Form, PlaceConfig, ProbingConfig, RowsConfig
 from monosema.probes.table import config_of
@@ -41,6 +42,8 @@ class Arguments:
     more: Annotated["More", arg(name="")] = field(default_factory=lambda: More())
     seed: int = 0
     """Of what is drawn, split and randomised."""
+    sweep: FlagCreatePairsOff[bool] = False
+    """Ask no model: make pairs with a truth and a distractor of rising size, and say at which size a method flips."""
     out: Path = Path("probe")
     """Folder to write to."""
     json: FlagCreatePairsOff[bool] = False
@@ -70,6 +73,8 @@ class More:
 def run(arguments: Arguments) -> Outcome:
     """Read, fit, judge, and write what was found."""
     a, m = arguments, arguments.more
+    if a.sweep:
+        return _sweep(a)
     rows = RowsConfig(a.data, m.n, m.form, m.template, m.distractor, a.held_out, m.validation, a.duplicates, a.seed)
     methods = tuple(name.strip() for name in a.methods.split(",") if name.strip())
     for name in methods:
@@ -85,6 +90,19 @@ def run(arguments: Arguments) -> Outcome:
     words = ["monosema", "erase", *([] if a.model is None else [str(a.model)]), "--data", a.data[0]]
     words += ["--form", m.form] if m.form != "pairs" else []
     return written(probe_model(config), a.out, shlex.join(words))
+
+
+def _sweep(a: Arguments) -> Outcome:
+    require(a.model is None and not a.data, "--sweep makes its own pairs: leave out the model and --data")
+
+    from monosema.cli.exhibiting import written
+    from monosema.probes.answers.sweep import sweep
+    from monosema.probes.distractors import DistractorConfig
+
+    names = tuple(name.strip() for name in a.methods.split(",") if name.strip())
+    default = DistractorConfig(seed=a.seed)
+    config = default if names == ("all",) else DistractorConfig(names, seed=a.seed)
+    return written(sweep(config), a.out, "monosema probe --data comparisons --distractor contrast_word")
 
 
 def require_files(data: tuple[str, ...]) -> None:

@@ -57,7 +57,7 @@ def scales(lines: Sequence[Line], log_x: bool, log_y: bool) -> tuple[Scale, Scal
     """Scales that hold every point of the lines; from 0 to 1 when there is none."""
     xs = [x for line in lines for x in line.x if drawn(x, log_x)]
     ys = [y for line in lines for y in (*line.y, *line.low, *line.high) if drawn(y, log_y)]
-    x = logarithmic(xs or (1, 10), LEFT, RIGHT) if log_x else Scale(*_ends(xs), LEFT, RIGHT)
+    x = logarithmic(xs or (1, 10), LEFT, RIGHT) if log_x else Scale(*_ends(xs), LEFT, RIGHT, whole=_counted(xs))
     y = logarithmic(ys or (1, 10), BOTTOM, TOP) if log_y else linear(ys or (0, 1), BOTTOM, TOP)
     return x, y
 
@@ -65,6 +65,10 @@ def scales(lines: Sequence[Line], log_x: bool, log_y: bool) -> tuple[Scale, Scal
 def _ends(values: list[Number]) -> tuple[Number, Number]:
     low, high = min(values, default=0), max(values, default=1)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def _counted(values: list[Number]) -> bool:
+    return bool(values) and all(isinstance(value, int) for value in values)
 
 
 def _at(x_value: Number, y_value: Number, x: Scale, y: Scale) -> tuple[Number, Number] | None:

@@ -40,9 +40,18 @@ def overviews(found: Study) -> Iterator[Curves]:
 
 def _overview(found: Study, title: str, members: Sequence[Of]) -> Curves:
     x = tuple(range(len(found.sites)))
-    lines = [Line(one.method, x, tuple(one.judged[site].accuracy.value for site in found.sites)) for one in members]
+    lines = [
+        Line(
+            one.method,
+            x,
+            tuple(one.judged[site].accuracy.value for site in found.sites),
+            role="control" if one.method == "random" else "measured",
+        )
+        for one in members
+    ]
     majority = tuple(members[0].judged[site].accuracy.control or 0.0 for site in found.sites)
-    top = max(members, key=lambda one: one.at_best.accuracy.value)
+    named = [one for one in members if one.method != "random"] or members
+    top = max(named, key=lambda one: one.at_best.accuracy.value)
     says = (
         f"Accuracy on held-out rows by site. Of these {top.method} is right most often where validation puts it, at "
         f"{top.best}: {top.at_best.accuracy.value:.1%}. Sites: {numbered(found.sites)}."

@@ -114,7 +114,15 @@ def _calibrated(best: Of) -> tuple[str, ...]:
 
 def _transfers(found: Study) -> tuple[str, ...]:
     between = "sites" if found.across_sites else "sets"
-    return tuple(f"{one.method} between {between}: {one.says()}" for one in found.transfers if len(one.names) > 1)
+
+    def said(sentence: str) -> str:
+        return (
+            sentence.replace("the set it was fitted on", "the site it was fitted at")
+            if found.across_sites
+            else sentence
+        )
+
+    return tuple(f"{one.method} between {between}: {said(one.says())}" for one in found.transfers if len(one.names) > 1)
 
 
 def _signs(found: Study) -> str:
