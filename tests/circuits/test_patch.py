@@ -1,6 +1,7 @@
 """Patching, exactly: everything is the clean prompt, nothing the corrupted one, all paths together the activation;
 and where the model is linear, the gradient's estimate is the effect."""
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -12,11 +13,15 @@ from monosema.circuits.patch.activation import activation_patching
 from monosema.circuits.patch.attribution import attribution_patching
 from monosema.circuits.patch.controls import random_groups, unrelated_prompts
 from monosema.circuits.patch.effects import Effects, agreement
+from monosema.circuits.patch.exploring import explore_patching
+from monosema.circuits.patch.features import feature_places
 from monosema.circuits.patch.metrics import METRICS, measure
 from monosema.circuits.patch.pairs import Pairs, induction_pairs
 from monosema.circuits.patch.paths import Receiver, path_patching, receivers
 from monosema.circuits.patch.places import Patch, places
+from monosema.circuits.patch.settings import PatchConfig
 from monosema.core.errors import ConfigError, DataError, MismatchError, SiteError
+from monosema.core.exhibits import Table
 from monosema.models import Model, wrap
 from monosema.models.small_transformer import SmallConfig, small_transformer
 from tests.circuits.linear_models import D, dictionary, model_of, sited
@@ -190,6 +195,30 @@ def test_features_of_a_dictionary_are_patched_by_what_they_write():
     assert not close(found.values[0], found.values[2], 1e-3)
     with pytest.raises(MismatchError, match=r"no dictionary that writes mlp_out\.1 was given \(given: none\)"):
         activation_patching(model, pairs, [every])
+
+
+def test_the_features_that_differ_most_are_found_first():
+    model, draws = cached("gpt2"), torch.Generator().manual_seed(0)
+    pairs = pairs_of(model)
+    W = [torch.randn(40, D, generator=draws, dtype=torch.float64) * D**-0.5 for _ in range(2)]
+    one = sited(dictionary(*W, model, "l1", draws), ["resid_post.1"], ["resid_post.1"])
+    seen = [
+        model.run(tokens, ["resid_post.1"])["resid_post.1"].flatten(0, 1) for tokens in (pairs.clean, pairs.corrupted)
+    ]
+    size = (one.encode(seen[0]).dense() - one.encode(seen[1]).dense()).abs().sum(0) * W[1].norm(dim=1)
+    found = feature_places(model, pairs, one, 5)
+    assert [patch.feature for patch in found] == size.argsort(descending=True)[:5].tolist()
+    assert {patch.site for patch in found} == {"resid_post.1"}
+    with pytest.raises(DataError, match="no feature of the dictionary fires differently"):
+        feature_places(model, Pairs(pairs.clean, pairs.clean, pairs.answers, pairs.wrongs), one)
+    with pytest.raises(MismatchError, match="it must read one site and write one"):
+        feature_places(model, pairs, sited(one, ["mlp_in.0", "mlp_in.1"], ["mlp_out.0"]))
+    with pytest.raises(MismatchError, match=r"the dictionary's widths are \(9, 24\), at resid_post\.1"):
+        feature_places(model, pairs, replace(one, widths_in=(9,)))
+    study = explore_patching(model, pairs, PatchConfig(("heads",), features=6), dictionary=one)
+    assert {"features_strongest", "features_together"} <= study.findings.keys()
+    [table] = [panel for panel in study.panels if isinstance(panel, Table) and panel.title == "Strongest places"]
+    assert sum("feature" in row[0] for row in table.rows) == 6
 
 
 def by_hand() -> Model:

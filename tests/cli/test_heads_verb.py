@@ -46,8 +46,21 @@ def test_it_explains_the_logit_that_is_asked_for(tmp_path: Path):
     assert "token that is asked for" in table["says"]
 
 
+@pytest.mark.slow
+def test_features_of_a_dictionary_take_the_place_of_what_it_writes(whole: Path, tmp_path: Path):
+    dictionary = str(whole / "dictionaries" / "topk")
+    command = ["heads", str(whole), "--prompt", "the cat sat on", "--answer", " a", "--dictionary", dictionary]
+    assert main([*command, "--repeated", "5", "--sequences", "2", "--random", "20", "--out", str(tmp_path)]) == 0
+    panels = {panel["title"]: panel for panel in read_json(tmp_path / "heads.json")["panels"]}
+    rows = dict(panels["Direct effects by part"]["rows"])
+    assert rows["sum"] == rows["the logit less the mean of all tokens'"]
+    assert {"all features", "error 0", "dictionary 0"} <= rows.keys()
+    assert len(panels["Direct effects of features"]["rows"]) == 4  # k of the TopK
+
+
 def test_a_mistake_is_one_line(tmp_path: Path, refused: Callable[..., str]):
     assert "--prompt and --answer belong together" in refused("heads", "--prompt", "The")
+    assert "--dictionary is for the logit after a text" in refused("heads", "--dictionary", str(tmp_path))
     assert "--example takes the place of a model" in refused("heads", str(tmp_path), "--example", "by-hand")
     assert "there is no model at" in refused("heads", str(tmp_path / "none"))
     assert "repeated is 1: it must be at least 2" in refused("heads", "--repeated", "1")

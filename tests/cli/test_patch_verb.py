@@ -56,6 +56,17 @@ def test_two_texts_are_patched_at_the_sites_asked_for(tmp_path: Path):
 
 
 @pytest.mark.slow
+def test_features_of_a_dictionary_are_patched_too(whole: Path, tmp_path: Path):
+    words = ["--clean", "the cat sat on", "--corrupted", "the dog sat on", "--answer", " a", "--wrong", " the"]
+    dictionary = str(whole / "dictionaries" / "topk")
+    assert main(["patch", str(whole), *words, "--dictionary", dictionary, "--out", str(tmp_path)]) == 0
+    exhibit = read_json(tmp_path / "patch.json")
+    assert "features_strongest" in exhibit["findings"]
+    [table] = [panel for panel in exhibit["panels"] if panel["title"] == "Strongest places"]
+    assert any(row[0].startswith("resid_post.0 feature ") for row in table["rows"])
+
+
+@pytest.mark.slow
 def test_a_mistake_is_one_line(tmp_path: Path, refused: Callable[..., str]):
     assert "say once which prompts" in refused("patch")
     assert "say once which prompts" in refused(*command(), "--task", "induction")

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from monosema.circuits.patch.controls import random_groups, unrelated_prompts
     from monosema.circuits.patch.effects import Agreement, Effects, agreement
     from monosema.circuits.patch.exploring import explore_patching
+    from monosema.circuits.patch.features import feature_places
     from monosema.circuits.patch.pairs import Pairs, agreement_pairs, induction_pairs, pair_of, read_pairs
     from monosema.circuits.patch.paths import Receiver, path_patching, receivers
     from monosema.circuits.patch.places import Patch, places
@@ -90,6 +91,7 @@ __all__ = [
     "direct_logits",
     "explore_heads",
     "explore_patching",
+    "feature_places",
     "head_weights",
     "induction_by_hand",
     "induction_pairs",
@@ -150,6 +152,7 @@ _HOMES = {
     "direct_logits": "heads.direct",
     "explore_heads": "heads.exploring",
     "explore_patching": "patch.exploring",
+    "feature_places": "patch.features",
     "head_weights": "heads.weights",
     "induction_by_hand": "heads.by_hand",
     "induction_pairs": "patch.pairs",

@@ -22,7 +22,7 @@ class Arguments:
     """
 
     model: Annotated[Positional[Path | None], arg(metavar="[MODEL]")] = None
-    """Folder of a causal language model; the small one that comes with monosema by default."""
+    """Folder of a causal language model, or a run; the small one that comes with monosema by default."""
     example: Example = "none"
     """In place of a model: an induction circuit written by hand, or one trained here (half a minute)."""
     prompt: str = ""
@@ -37,6 +37,8 @@ class Arguments:
     """Pairs of random matrices that are the baseline of composition."""
     shown: int = 8
     """Heads and pairs in each table."""
+    dictionary: Path | None = None
+    """Folder of a dictionary, whose features are parts too; with --prompt."""
     seed: int = 0
     """Of tokens and controls."""
     out: Path = Path("heads")
@@ -54,8 +56,11 @@ def run(arguments: Arguments) -> Outcome:
         raise ConfigError(
             "--example takes the place of a model, and its tokens are numbers: give neither MODEL nor text"
         )
+    if a.dictionary is not None and not a.prompt:
+        raise ConfigError("--dictionary is for the logit after a text: give it with --prompt and --answer")
     config = HeadsConfig(a.repeated, a.sequences, a.random, a.shown, a.seed)
 
+    from monosema import dictionaries
     from monosema.circuits.heads.exploring import explore_heads
     from monosema.cli.exhibiting import written
     from monosema.cli.subjects import subject
@@ -67,6 +72,7 @@ def run(arguments: Arguments) -> Outcome:
 
         pair = pair_of(tokenizer, a.prompt, a.prompt, a.answer, a.answer, model.n_context)
         prompt = (pair.clean[0], int(pair.answers[0]))
-    exhibit = explore_heads(model, config, bos, prompt)
+    dictionary = None if a.dictionary is None else dictionaries.load(a.dictionary)
+    exhibit = explore_heads(model, config, bos, prompt, dictionary)
     then = f"monosema patch{f' {a.model}' if a.model else ''}{f' --example {a.example}' * (a.example != 'none')}"
     return written(exhibit, a.out, f"{then} --task induction")

@@ -25,7 +25,7 @@ class Arguments:
     """
 
     model: Annotated[Positional[Path | None], arg(metavar="[MODEL]")] = None
-    """Folder of a causal language model; the small one that comes with monosema by default."""
+    """Folder of a causal language model, or a run; the small one that comes with monosema by default."""
     clean: str = ""
     """The prompt whose answer is wanted."""
     corrupted: str = ""
@@ -52,6 +52,8 @@ class Arguments:
     """Strongest places of a kind that are patched together, against as many at random."""
     shown: int = 10
     """Rows in each table."""
+    dictionary: Path | None = None
+    """Folder of a dictionary, whose features are patched too."""
     seed: int = 0
     """Of made-up pairs and controls."""
     out: Path = Path("patch")
@@ -67,6 +69,7 @@ def run(arguments: Arguments) -> Outcome:
     sites = tuple(site.strip() for site in a.sites.split(",") if site.strip())
     config = PatchConfig(sites, a.metric, a.top, shown=a.shown, seed=a.seed)
 
+    from monosema import dictionaries
     from monosema.circuits.patch.exploring import explore_patching
     from monosema.cli.exhibiting import written
     from monosema.cli.subjects import subject
@@ -78,7 +81,8 @@ def run(arguments: Arguments) -> Outcome:
         bos = tokenizer.bos
         clean, corrupted = (tokenizer.token_texts(rows[0].tolist()) for rows in (pairs.clean, pairs.corrupted))
         texts = (clean, corrupted)
-    exhibit = explore_patching(model, pairs, config, texts, bos)
+    dictionary = None if a.dictionary is None else dictionaries.load(a.dictionary)
+    exhibit = explore_patching(model, pairs, config, texts, bos, dictionary)
     then = f"monosema heads{f' {a.model}' if a.model else ''}{f' --example {a.example}' * (a.example != 'none')}"
     outcome = written(exhibit, a.out, then)
     shown = (f"{left} pairs of the file do not fit and were left out", *outcome.shown) if left else outcome.shown

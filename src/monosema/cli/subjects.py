@@ -1,4 +1,4 @@
-"""The model that a verb on circuits is given: a folder, the one that comes with monosema, or an example made here."""
+"""The model that a verb on circuits is given: a folder's, a run's, ours, or an example made here."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,8 +13,8 @@ def subject(
 ) -> "tuple[Model, Tokenizer | None]":
     """The model and its tokenizer; examples have none. Raises as `models.load` and `Tokenizer.load` do."""
     from monosema import models
+    from monosema.cli.places import model_folder
     from monosema.corpus import Tokenizer
-    from monosema.pipeline.demo import EMBEDDED_LM
 
     if example == "by-hand":
         from monosema.circuits.heads.by_hand import induction_by_hand
@@ -24,5 +24,5 @@ def subject(
         from monosema.circuits.heads.learning import InductionConfig, train_induction
 
         return models.wrap(train_induction(InductionConfig(seed=seed)).module, "induction, trained"), None
-    place = folder or EMBEDDED_LM
+    place = model_folder(folder)
     return models.load(place), Tokenizer.load(place)

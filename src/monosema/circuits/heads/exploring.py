@@ -13,16 +13,21 @@ from monosema.circuits.heads.studying import Study, study
 from monosema.core.exhibits import Exhibit
 from monosema.core.findings import Finding, bootstrap, short
 from monosema.core.seeding import generator
+from monosema.dictionaries import Dictionary
 from monosema.models import Model
 
 QUESTION = "Which heads look where, which read what others write, and what do they add to the logits?"
 
 
 def explore_heads(
-    model: Model, config: HeadsConfig, bos: int | None = None, prompt: tuple[Tensor, int] | None = None
+    model: Model,
+    config: HeadsConfig,
+    bos: int | None = None,
+    prompt: tuple[Tensor, int] | None = None,
+    dictionary: Dictionary | None = None,
 ) -> Exhibit:
     """The exhibit. `bos`: stands before the repeated tokens. Raises as `study` does."""
-    found = study(model, config, bos, prompt)
+    found = study(model, config, bos, prompt, dictionary)
     numbers = findings(found)
     how = (
         f"{model.name}: {model.n_layers} layers of {model.n_heads} heads. {config.sequences} sequences of "

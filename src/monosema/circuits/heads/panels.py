@@ -1,6 +1,5 @@
 """The pictures and tables of a study of heads."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -33,6 +32,7 @@ def panels(found: Study) -> tuple[Panel, ...]:
         strongest_heads(found),
         signed("Direct effect on the logit", f"What each head adds by itself to the logit of {found.prompts}.", head),
         by_part(found),
+        *features(found),
         signed("Copying", "Sum of the OV circuit's eigenvalues, from token to token, over their sizes.", own.copying),
         signed("Matching", "The same of the QK circuit: whether a token looks for itself.", own.matching),
         *(pairs(found, kind) for kind in KINDS if found.model.n_layers * found.model.n_heads <= MOST_HEADS),
@@ -76,16 +76,27 @@ def by_part(found: Study) -> Table:
     """Direct effects that are not heads', and the sum."""
     own, n = found.own.direct, found.own.direct.values.shape[1]
     means = own.values.mean(1)
-    heads = torch.tensor([part.kind == "head" for part in own.parts])
-    rows = [
-        (str(part), short(float(mean)))
-        for part, mean, head in zip(own.parts, means, heads.tolist(), strict=True)
-        if not head
-    ]
-    rows += [("all heads", short(float(means[heads].sum()))), ("sum", short(float(means.sum())))]
+    parts = list(zip(own.parts, means.tolist(), strict=True))
+    rows = [(str(part), short(mean)) for part, mean in parts if part.kind not in ("head", "feature")]
+    for kind in ("head", "feature"):
+        if some := [mean for part, mean in parts if part.kind == kind]:
+            rows.append((f"all {kind}s", short(sum(some))))
+    rows.append(("sum", short(float(means.sum()))))
     rows.append(("the logit less the mean of all tokens'", short(float(own.total.mean()))))
     says = f"Parts add up to the centred logit of {found.prompts}; mean over {n} prompt{'s' * (n > 1)}."
     return Table("Direct effects by part", says, ("part", "adds"), tuple(rows))
+
+
+def features(found: Study) -> tuple[Table, ...]:
+    """The dictionary's features that add most, where there is a dictionary."""
+    own = found.own.direct
+    means = zip(own.parts, own.values.mean(1).tolist(), strict=True)
+    rows = sorted(((part, mean) for part, mean in means if part.kind == "feature"), key=lambda row: -abs(row[1]))
+    if not rows:
+        return ()
+    shown = tuple((str(part), short(mean)) for part, mean in rows[: found.config.shown])
+    says = f"Of {len(rows)} that fire, those that add most to the logit of {found.prompts}, or take most from it."
+    return (Table("Direct effects of features", says, ("feature", "adds"), shown),)
 
 
 def pairs(found: Study, kind: Kind) -> Heatmap:

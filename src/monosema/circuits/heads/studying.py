@@ -12,6 +12,8 @@ from monosema.circuits.heads.direct import Part, direct_logits
 from monosema.circuits.heads.patterns import PatternScores, pattern_scores, repeated_tokens
 from monosema.circuits.heads.settings import HeadsConfig
 from monosema.circuits.heads.tokens import token_circuits
+from monosema.core.config import require
+from monosema.dictionaries import Dictionary
 from monosema.models import Model, randomised
 
 Prompts = Sequence[tuple[Tensor, int]]
@@ -27,9 +29,12 @@ class Direct:
     total: Float[Tensor, "prompt"]
 
     def by_head(self, n_layers: int, n_heads: int) -> Float[Tensor, "layer head prompt"]:
-        """Those of heads."""
-        rows = [row for part, row in zip(self.parts, self.values, strict=True) if part.kind == "head"]
-        return torch.stack(rows).view(n_layers, n_heads, -1)
+        """Those of heads; 0 where a dictionary stands in their place."""
+        found = self.values.new_zeros(n_layers, n_heads, self.values.shape[1])
+        for part, row in zip(self.parts, self.values, strict=True):
+            if part.kind == "head":
+                found[part.layer, part.index] = row
+        return found
 
 
 @dataclass(frozen=True)
@@ -55,21 +60,31 @@ class Study:
     config: HeadsConfig
 
 
-def study(model: Model, config: HeadsConfig, bos: int | None = None, prompt: tuple[Tensor, int] | None = None) -> Study:
+def study(
+    model: Model,
+    config: HeadsConfig,
+    bos: int | None = None,
+    prompt: tuple[Tensor, int] | None = None,
+    dictionary: Dictionary | None = None,
+) -> Study:
     """Measure. `prompt`: tokens and the next token whose logit is explained; the last of the repeated tokens if None.
+    `dictionary`: its features take the place of what it writes in the direct effects of one prompt.
 
     Raises as `repeated_tokens`, `head_weights` and `direct_logits` do.
     """
+    require(dictionary is None or prompt is not None, "features differ from prompt to prompt: give one with its answer")
     tokens = repeated_tokens(model, config.repeated, config.sequences, bos, config.seed)
     prompts = [prompt] if prompt is not None else [(row[:-1], int(row[-1])) for row in tokens]
     control = randomised(model, seed=config.seed)
-    own, other = (_measured(one, tokens, prompts, config) for one in (model, control))
+    own, other = (_measured(one, tokens, prompts, config, dictionary) for one in (model, control))
     says = "the token that is asked for" if prompt is not None else "the last repeated token"
     return Study(model, own, other, says, config)
 
 
-def _measured(model: Model, tokens: Tensor, prompts: Prompts, config: HeadsConfig) -> Measured:
-    found = [direct_logits(model, prompt, (target,)) for prompt, target in prompts]
+def _measured(
+    model: Model, tokens: Tensor, prompts: Prompts, config: HeadsConfig, dictionary: Dictionary | None
+) -> Measured:
+    found = [direct_logits(model, prompt, (target,), dictionary=dictionary) for prompt, target in prompts]
     direct = Direct(
         found[0].parts, torch.cat([one.values for one in found], 1), torch.cat([one.logits for one in found])
     )

@@ -11,6 +11,7 @@ from monosema.circuits.patch.studying import Kind, PatchStudy, study
 from monosema.core.exhibits import Exhibit
 from monosema.core.findings import Finding, bootstrap, short
 from monosema.core.seeding import generator
+from monosema.dictionaries import Dictionary
 from monosema.models import Model
 
 KNOWN = 0.75
@@ -20,13 +21,19 @@ QUESTION = "Where in the model is the difference between the two prompts carried
 
 
 def explore_patching(
-    model: Model, pairs: Pairs, config: PatchConfig, texts: Texts | None = None, bos: int | None = None
+    model: Model,
+    pairs: Pairs,
+    config: PatchConfig,
+    texts: Texts | None = None,
+    bos: int | None = None,
+    dictionary: Dictionary | None = None,
 ) -> Exhibit:
-    """The exhibit. `texts` of the first pair's tokens, their numbers if None; `bos` stays in unrelated prompts.
+    """The exhibit. `texts` of the first pair's tokens, their numbers if None; `bos` stays in unrelated prompts; the
+    features of `dictionary` are patched too.
 
     Raises as `study` does.
     """
-    found = study(model, pairs, config, bos)
+    found = study(model, pairs, config, bos, dictionary)
     numbers = findings(found)
     clean, corrupted = texts or (
         [str(i) for i in pairs.clean[0].tolist()],

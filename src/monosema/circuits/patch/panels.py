@@ -14,7 +14,7 @@ Texts = tuple[Sequence[str], Sequence[str]]
 
 def panels(found: PatchStudy, texts: Texts) -> tuple[Panel, ...]:
     """All of them, in the order of the page."""
-    maps = [heatmap(kind, found) for kind in found.kinds]
+    maps = [heatmap(kind, found) for kind in found.kinds if kind.patches[0].feature is None]
     return (*maps, prompts(texts), strongest(found), *paths(found), against(found), worst(found))
 
 

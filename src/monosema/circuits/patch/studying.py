@@ -11,10 +11,12 @@ from monosema.circuits.patch.activation import activation_patching, at_the_end
 from monosema.circuits.patch.attribution import attribution_patching
 from monosema.circuits.patch.controls import random_groups, unrelated_prompts
 from monosema.circuits.patch.effects import Agreement, Effects, agreement, correlation
+from monosema.circuits.patch.features import feature_places
 from monosema.circuits.patch.pairs import Pairs
 from monosema.circuits.patch.paths import path_patching, receivers
-from monosema.circuits.patch.places import Patch, places
+from monosema.circuits.patch.places import Dictionaries, Patch, places
 from monosema.circuits.patch.settings import PatchConfig
+from monosema.dictionaries import Dictionary
 from monosema.models import Model
 
 
@@ -59,22 +61,28 @@ class PatchStudy:
 
 
 @torch.no_grad()
-def study(model: Model, pairs: Pairs, config: PatchConfig, bos: int | None = None) -> PatchStudy:
-    """Measure. `bos`: stays in unrelated prompts. Raises as `activation_patching` does."""
+def study(
+    model: Model, pairs: Pairs, config: PatchConfig, bos: int | None = None, dictionary: Dictionary | None = None
+) -> PatchStudy:
+    """Measure. `bos`: stays in unrelated prompts; features of `dictionary` are a kind of places too. Raises as
+    `activation_patching` and `feature_places` do."""
     strange = unrelated_prompts(model, pairs, bos, config.seed)
     every = [(name, places(model, (name,), pairs.n_tokens)) for name in config.sites]
+    given = {} if dictionary is None else {dictionary.writes[0]: dictionary}
+    if dictionary is not None:
+        every.append(("features", feature_places(model, pairs, dictionary, config.features)))
     groups = [(patch,) for _, patches in every for patch in patches]
-    exact = activation_patching(model, pairs, groups, config.metric, rows=config.rows)
-    unrelated = activation_patching(model, pairs, groups, config.metric, source=strange, rows=config.rows)
-    estimated = attribution_patching(model, pairs, groups, config.metric)
-    elsewhere = attribution_patching(model, pairs, groups, config.metric, source=strange)
+    exact = activation_patching(model, pairs, groups, config.metric, given, rows=config.rows)
+    unrelated = activation_patching(model, pairs, groups, config.metric, given, strange, config.rows)
+    estimated = attribution_patching(model, pairs, groups, config.metric, given)
+    elsewhere = attribution_patching(model, pairs, groups, config.metric, given, strange)
     kinds, start = [], 0
     for name, patches in every:
         part = slice(start, start := start + len(patches))
         own, guess, other = (_part(effects, part) for effects in (exact, estimated, unrelated))
         order = tuple(own.share.abs().argsort(descending=True, stable=True).tolist())
         inner = tuple(i for i in order if patches[i].position != pairs.n_tokens - 1)
-        together = _together(model, pairs, [patches[i] for i in inner], config)
+        together = _together(model, pairs, [patches[i] for i in inner], config, given)
         kinds.append(Kind(name, patches, own, guess, other, order, inner, together))
     sender = next((kind.strongest for kind in kinds if kind.strongest.site.startswith("attn_z.")), None)
     ahead = tuple(at_the_end(model, tokens, pairs, "logit_diff") > 0 for tokens in (pairs.clean, pairs.corrupted))
@@ -94,12 +102,14 @@ def _part(effects: Effects, rows: slice) -> Effects:
     return Effects(effects.names[rows], effects.values[rows], effects.clean, effects.corrupted, effects.metric)
 
 
-def _together(model: Model, pairs: Pairs, patches: Sequence[Patch], config: PatchConfig) -> Effects:
+def _together(
+    model: Model, pairs: Pairs, patches: Sequence[Patch], config: PatchConfig, given: Dictionaries
+) -> Effects:
     """`patches`: the strongest first."""
     chosen = tuple(patches[: config.top])
     left = len(patches) >= 2 * len(chosen)
     random = random_groups(patches, chosen, config.random, config.seed) if left else ()
-    return activation_patching(model, pairs, [chosen, *random], config.metric, rows=config.rows)
+    return activation_patching(model, pairs, [chosen, *random], config.metric, given, rows=config.rows)
 
 
 def _paths(model: Model, pairs: Pairs, sender: Patch, config: PatchConfig) -> Effects:
