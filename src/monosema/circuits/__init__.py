@@ -8,6 +8,7 @@
     write_neuronpedia, read_neuronpedia, About    Neuronpedia's and circuit-tracer's JSON
     Bench, Change, Effect, intervene              features set, scaled, clamped, ablated, and what that does
     total_effects, check, Check   what a graph predicts of it, and whether that is what happens
+    PlanningConfig, run_planning  small models of which it is known where they plan
     head_weights, HeadWeights     the matrices of heads, family by family; LowRank, token_circuits: their circuits
     composition, pattern_scores, direct_logits    what heads read of one another, look at, add to a logit
     induction_by_hand, train_induction            an induction circuit that is known, and one that was learnt
@@ -54,6 +55,8 @@ if TYPE_CHECKING:
     from monosema.circuits.patch.paths import Receiver, path_patching, receivers
     from monosema.circuits.patch.places import Patch, places
     from monosema.circuits.patch.settings import PatchConfig
+    from monosema.circuits.planning.experiments import run_planning
+    from monosema.circuits.planning.settings import PlanningConfig
 
 __all__ = [
     "About",
@@ -76,6 +79,7 @@ __all__ = [
     "Patch",
     "PatchConfig",
     "PatternScores",
+    "PlanningConfig",
     "Receiver",
     "Scores",
     "TraceConfig",
@@ -106,6 +110,7 @@ __all__ = [
     "read_pairs",
     "receivers",
     "repeated_tokens",
+    "run_planning",
     "save_graph",
     "token_circuits",
     "token_of",
@@ -137,6 +142,7 @@ _HOMES = {
     "Patch": "patch.places",
     "PatchConfig": "patch.settings",
     "PatternScores": "heads.patterns",
+    "PlanningConfig": "planning.settings",
     "Receiver": "patch.paths",
     "Scores": "attribution.graph",
     "TraceConfig": "attribution.tracing",
@@ -167,6 +173,7 @@ _HOMES = {
     "read_pairs": "patch.pairs",
     "receivers": "patch.paths",
     "repeated_tokens": "heads.patterns",
+    "run_planning": "planning.experiments",
     "save_graph": "attribution.files",
     "token_circuits": "heads.tokens",
     "token_of": "attribution.targets",

@@ -34,6 +34,7 @@ VERBS = {
     "geometry": "say what is near what among a model's token embeddings, and what chance alone gives",
     "heads": "say where heads look, which read what others write, and what they add to the logits",
     "patch": "carry activations from one prompt into another, and say where the difference between them is",
+    "planning": "train small models that plan ahead, and that do not, and ask where they plan",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }
 """Every verb, in the order in which a run goes through them, with its line of help."""

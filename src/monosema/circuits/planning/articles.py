@@ -39,7 +39,7 @@ def articles(config: PlanningConfig) -> Exhibit:
     found = findings(runs)
     steps = config.learning.steps
     how = (
-        f"{config.models} models of each language, {steps} steps of {config.learning.batch_size} fresh documents each; "
+        f"Models of each language: {config.models}; {steps} steps of {config.learning.batch_size} fresh documents; "
         "every model has tables of its own, from its seed. Every pair's noun is exchanged for five others of each kind."
     )
     return Exhibit("articles", QUESTION, _answer(found), _panels(runs), found, config, how, "planning")

@@ -169,7 +169,7 @@ def how(config: PlanningConfig) -> str:
     """What ran."""
     learning, dictionary = config.learning, config.dictionary
     return (
-        f"{config.models} models of each sight, {learning.steps} steps of {learning.batch_size} fresh couplets (with "
+        f"Models of each sight: {config.models}; {learning.steps} steps of {learning.batch_size} fresh couplets (with "
         "two candidates half as many again), loss on the second line; each measured on "
         f"{config.couplets} other couplets, pooled. Lines are written word by word, the likeliest each time; a line "
         "counts as a plan's where t2, t3 and the end word are. Dictionaries: TopK, "
