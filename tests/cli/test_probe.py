@@ -75,7 +75,8 @@ def test_methods_without_labels_find_the_distractor_and_those_with_labels_the_tr
     for site in ("resid_post.0", "resid_post.1"):
         found = {method: cell.split()[-1] for method, cell in column(table, site).items()}
         assert found == {"crc": "distractor", "logistic": "truth", "lda": "truth"}
-    assert "crc found distractor" in " ".join(exhibit["answer"])
+    said = "and not the truth, by crc at resid_post.0, resid_post.1. At no site by logistic, lda."
+    assert said in " ".join(exhibit["answer"])
 
 
 def test_two_sets_have_a_matrix_between_them(model: Path, tmp_path: Path):

@@ -1,7 +1,7 @@
 """`monosema statements`: a set of statements, or of contrast pairs, with what is true of them, as a file."""
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ from tyro.conf import FlagCreatePairsOff, Positional, arg
 from monosema.cli.showing import Grid, Outcome
 from monosema.core.config import require
 from monosema.core.errors import RunError
+from monosema.pipeline.probing_config import Form
 
 if TYPE_CHECKING:
     from monosema.corpus.statements import Pairs, Statements
@@ -45,13 +46,15 @@ def run(arguments: Arguments) -> Outcome:
     if not arguments.name:
         return _list()
     from monosema.corpus.statements import generate, split, write
+    from monosema.pipeline.statement_rows import completed
 
     a = arguments
     require(not a.held_out or a.out is not None, "--held-out writes a second file: give --out FILE.csv as well")
     for path in _files(a):
         if path.exists():
             raise RunError(f"{path} is there already: remove it, or give another --out")
-    data = _data(a, generate(a.name, a.n, a.seed))
+    form: Form = "pairs" if a.pairs else "statements"
+    data = completed(generate(a.name, a.n, a.seed), form, a.pairs, a.distractor, a.seed)
     parts = split(data, a.held_out, a.seed) if a.held_out else (data,)
     for path, part in zip(_files(a), parts, strict=False):
         write(path, part)
@@ -104,22 +107,6 @@ def _files(a: Arguments) -> tuple[Path, ...]:
     if a.out is None:
         return ()
     return (a.out, a.out.with_suffix(f".held_out{a.out.suffix}")) if a.held_out else (a.out,)
-
-
-def _data(a: Arguments, data: "Statements | Pairs") -> "Statements | Pairs":
-    """Distractors of a statement go in before it is completed, the others afterwards."""
-    from monosema.corpus.statements import Statements, as_pairs, distract, distractor
-
-    def distracted(data: "Statements | Pairs") -> "Statements | Pairs":
-        made = distract(data, a.distractor, a.seed)
-        return replace(made.data, attributes={**made.data.attributes, "distractor": made.labels})
-
-    first = bool(a.distractor) and distractor(a.distractor).where == "statement"
-    if first:
-        data = distracted(data)
-    if a.pairs and isinstance(data, Statements):
-        data = as_pairs(data, a.pairs)
-    return distracted(data) if a.distractor and not first else data
 
 
 def _row(data: "Statements | Pairs", i: int) -> dict[str, str | int]:

@@ -35,7 +35,13 @@ def probe_model(config: ProbingConfig) -> Exhibit:
     first = next(iter(sets.values()))
     nothing = models.randomised(model, "redraw", config.seed)
     other = activations(nothing, tokenizer, first, sites, config.place)
-    material = Material(read, other, first.distractor)
+    planted = first.distractor
+    labels = (
+        None
+        if planted is None
+        else (torch.as_tensor(planted[0]), torch.as_tensor(planted[1]), torch.as_tensor(planted[2]))
+    )
+    material = Material(read, other, labels)
     found = study(config.methods, material, ControlConfig(config.draws, config.permutations), config.seed)
     return shown(found, config, described(model, first, config.place))
 

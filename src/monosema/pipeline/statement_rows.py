@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Int64
 
 from monosema.core.config import require
@@ -47,7 +46,7 @@ class Parts:
         return iter((self.fit, self.validation, self.test))
 
     @property
-    def distractor(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
+    def distractor(self) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """The distractor's labels of the three, where there is one."""
         if DISTRACTOR not in self.fit.attributes:
             return None
@@ -64,7 +63,7 @@ def parts_of(config: RowsConfig, name: str) -> Parts:
     if parts.distractor is not None:
         for labels, what in zip(parts.distractor, ("fitted on", "chosen on", "held out"), strict=True):
             require(
-                len(labels.unique()) == 2, f"all rows of {data.name} that are {what} have one label of the distractor"
+                len(np.unique(labels)) == 2, f"all rows of {data.name} that are {what} have one label of the distractor"
             )
     return parts
 
@@ -105,9 +104,9 @@ def _distracted(data: Rows, how: str, seed: int) -> Rows:
     return replace(made.data, attributes={**made.data.attributes, DISTRACTOR: made.labels})
 
 
-def _labels(part: Rows) -> Int64[torch.Tensor, " n"]:
+def _labels(part: Rows) -> Int64[np.ndarray, " n"]:
     values = part.attributes[DISTRACTOR]
     wrong = [value for value in np.unique(values) if value not in (0, 1)]
     if wrong:
         raise DataError(f"{part.name}: the column {DISTRACTOR} holds '{wrong[0]}': write 1 or 0")
-    return torch.as_tensor(values)
+    return values

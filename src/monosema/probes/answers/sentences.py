@@ -62,18 +62,15 @@ def _ccs(found: Study) -> tuple[str, ...]:
 
 
 def _planted(found: Study) -> tuple[str, ...]:
-    """Which methods found the distractor, at the site where each is best at truth."""
-    by_word: dict[str, list[str]] = {"truth": [], "distractor": [], "neither": []}
-    for one in found.of.values():
-        if one.which and one.method != "random":
-            by_word[one.which[one.best].found].append(one.method)
-    if not any(by_word.values()):
+    """Which methods found the distractor, and at which sites."""
+    those = [one for one in found.of.values() if one.which and one.method != "random"]
+    if not those:
         return ()
-    said = [f"{', '.join(names)} found {word}" for word, names in by_word.items() if names]
-    return (
-        f"Beside the truth there is a distractor: {'; '.join(said)}. Each is asked at the site where it reads truth "
-        "best on the validation rows; the table by site has the others.",
-    )
+    fooled = {one.method: [site for site in found.sites if one.which[site].found == "distractor"] for one in those}
+    named = "; ".join(f"{method} at {', '.join(sites)}" for method, sites in fooled.items() if sites)
+    never = ", ".join(method for method, sites in fooled.items() if not sites)
+    first = f"Beside the truth there is a distractor. It is found, and not the truth, by {named or 'no method'}."
+    return (first + (f" At no site by {never}." if named and never else ""),)
 
 
 def _cosine(found: Study) -> str:
