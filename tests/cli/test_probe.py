@@ -141,6 +141,7 @@ def test_mistakes_of_the_command_are_one_line(model: Path, tmp_path: Path, refus
     assert "there is no model at" in refused("probe", str(tmp_path / "none"), *data)
     assert "--sweep makes its own pairs" in refused("probe", str(model), "--sweep")
     assert "held_out is 1.5" in refused(*where, "--held-out", "1.5")
+    assert "a.csv is a file: give a folder" in refused("probe", str(model), *data, "--out", str(tmp_path / "a.csv"))
     assert not (tmp_path / "out").exists()
 
 

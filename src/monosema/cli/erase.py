@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from monosema.cli.places import model_folder
+from monosema.cli.places import model_folder, require_folder
 from monosema.cli.probe import require_files
 from monosema.cli.showing import Outcome
 from monosema.core.config import require
@@ -63,6 +63,7 @@ class More:
 def run(arguments: Arguments) -> Outcome:
     """Read, fit, certify, and write the erasers beside what was found."""
     a, m = arguments, arguments.more
+    require_folder(a.out)
     require(bool(a.data), "there is nothing to read: give --data FILE.csv, or a set such as --data comparisons")
     rows = RowsConfig((a.data,), m.n, m.form, m.template, "", a.held_out, m.validation, a.duplicates, a.seed)
     require_files((a.data,))
@@ -78,6 +79,12 @@ def run(arguments: Arguments) -> Outcome:
     exhibit, erasers = erase_from(config)
     name = [] if a.model is None else [str(a.model)]
     words = ["monosema", "erase", *name, "--data", a.data, "--method", "mean_difference", "--out", f"{a.out}-mean"]
+    words += [
+        word
+        for name, given, usual in (("--form", m.form, "prompts"), ("--kind", a.kind, "resid_post"))
+        for word in (name, given)
+        if given != usual
+    ]
     outcome = written(exhibit, a.out, shlex.join(words) if a.method != "mean_difference" else "")
     for site, eraser in erasers.items():
         save_eraser(eraser, a.out / "erasers" / site)

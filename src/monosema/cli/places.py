@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from monosema.core.errors import RunError
 from monosema.core.runs import Run, open_run
 
 
@@ -23,6 +24,12 @@ def seen_from(run: Path, folder: Path) -> str:
     """`folder` as a run directory writes it down: relative when it lies inside, so that the run can be moved."""
     run, folder = run.resolve(), folder.resolve()
     return str(folder.relative_to(run)) if folder.is_relative_to(run) else str(folder)
+
+
+def require_folder(out: Path) -> None:
+    """Raise RunError when `out`, where a verb is to write, is a file: before anything is computed."""
+    if out.is_file():
+        raise RunError(f"{out} is a file: give a folder with --out")
 
 
 def model_folder(given: Path | None) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction, arg
 
-from monosema.cli.places import model_folder
+from monosema.cli.places import model_folder, require_folder
 from monosema.cli.showing import Outcome
 from monosema.core.config import require
 from monosema.core.errors import DataError
@@ -73,6 +73,7 @@ class More:
 def run(arguments: Arguments) -> Outcome:
     """Read, fit, judge, and write what was found."""
     a, m = arguments, arguments.more
+    require_folder(a.out)
     if a.sweep:
         return _sweep(a)
     rows = RowsConfig(a.data, m.n, m.form, m.template, m.distractor, a.held_out, m.validation, a.duplicates, a.seed)
