@@ -19,7 +19,8 @@ class Arguments:
     run: Positional[Path]
     """Run directory, made if it is not there."""
     site: UseAppendAction[tuple[str, ...]] = ()
-    """Where to read, such as resid_post.2; again for several, all in one pass. `monosema sites` lists them."""
+    """Where to read, such as resid_post.2; again for several, all in one pass; a kind, such as mlp_in, is that of every
+    layer. `monosema sites` lists them."""
     model: Path | None = None
     """Folder of a causal language model of transformers, with its tokenizer. Default: RUN/lm."""
     corpus: str | None = None

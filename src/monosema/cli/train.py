@@ -24,9 +24,10 @@ class Arguments:
     dictionary: UseAppendAction[tuple[str, ...]] = ()
     """What to train, such as topk,k=32,n_features=1024; again for several."""
     reads: UseAppendAction[tuple[str, ...]] = ()
-    """Site that the dictionaries read; again for several, laid end to end. Default: the store's only site."""
+    """Site that the dictionaries read; again for several, laid end to end. Default: the store's only site. A kind of
+    site, such as mlp_in, makes a dictionary for every layer: NAME-0, NAME-1, ..."""
     writes: UseAppendAction[tuple[str, ...]] = ()
-    """Site that they write, when it is another (a transcoder). Default: where they read."""
+    """Site that they write, when it is another (a transcoder); a kind where --reads is. Default: where they read."""
     rows: int = 4_000_000
     """Activations that each dictionary sees, over as many epochs as that takes."""
     batch_size: int = 4096
@@ -48,10 +49,14 @@ def run(arguments: Arguments) -> Outcome:
     from monosema.dictionaries import TrainConfig, parse_spec
     from monosema.pipeline.stages import train_stage
     from monosema.pipeline.subject import subject_config
+    from monosema.pipeline.tracing_specs import layered_specs
 
-    reads = _sites(a.reads, subject_config(run).sites)
-    writes = _sites(a.writes, subject_config(run).sites) if a.writes else reads
-    specs = [parse_spec(text, reads, writes) for text in a.dictionary]
+    there = subject_config(run).sites
+    specs = layered_specs(a.dictionary, a.reads, a.writes, there)
+    if specs is None:
+        reads = _sites(a.reads, there)
+        writes = _sites(a.writes, there) if a.writes else reads
+        specs = [parse_spec(text, reads, writes) for text in a.dictionary]
     config = TrainConfig(rows=a.rows, batch_size=a.batch_size, seed=a.seed, device=a.device)
     made = train_stage(run, specs, config)
     rows = [[name, d.architecture, f"{d.n_features:,}", " + ".join(d.reads)] for name, d in made.items()]

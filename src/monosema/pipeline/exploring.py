@@ -7,15 +7,22 @@ from typing import final
 from monosema import dictionaries, models
 from monosema.core.errors import DataError, RunError, unknown
 from monosema.core.runs import Run, open_run
+from monosema.corpus import Tokenizer
 from monosema.dictionaries import Dictionary
 from monosema.features.live import Explorer
+from monosema.models import Model
 from monosema.models.losses import require_next_token
 from monosema.pipeline.records import require_match
 from monosema.pipeline.subject import opened_corpus, subject_config
 
 
 def open_explorer(path: Path | str) -> Explorer:
-    """What answers about prompts, from the run directory `path`.
+    """What answers about prompts, from the run directory `path`. Raises as `open_model` does."""
+    return Explorer(*open_model(path))
+
+
+def open_model(path: Path | str) -> "tuple[Model, Tokenizer, OnDisk]":
+    """The model of the run directory `path`, its tokenizer, and its dictionaries.
 
     Raises RunError when its model or tokenizer is not where it was, MismatchError when the model is not
     the one that the activations came from.
@@ -34,7 +41,7 @@ def open_explorer(path: Path | str) -> Explorer:
     model = models.load(folder, config.dtype, config.device)
     require_match(run, "model", harvested["model"], model.fingerprint)
     require_next_token(model, "reading prompts")
-    return Explorer(model, tokenizer, OnDisk(run, harvested["model"]))
+    return model, tokenizer, OnDisk(run, harvested["model"])
 
 
 @final

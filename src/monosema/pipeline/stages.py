@@ -40,6 +40,7 @@ from monosema.pipeline.subject import (
     randomised,
     subject_config,
 )
+from monosema.pipeline.tracing_specs import every_layer
 
 
 def pack_stage(run: Run, config: PackConfig, tokenizer: Tokenizer | None = None) -> Packed:
@@ -111,7 +112,7 @@ def harvest_stage(run: Run, config: SubjectConfig, text: PackConfig | None = Non
     folder = run.path / config.model
     model = models.load(folder, config.dtype, config.device)
     tokenizer = Tokenizer.load(folder)
-    config = replace(config, sites=tuple(resolve_sites(model, config.sites)))
+    config = replace(config, sites=tuple(resolve_sites(model, every_layer(model.sites(), config.sites))))
     if text is not None:
         require_tokens(model, text.context, tokenizer.vocab_size)
     packed = pack_stage(run, text, tokenizer) if text else opened_corpus(run)
