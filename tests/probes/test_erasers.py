@@ -291,3 +291,24 @@ def test_bad_batches_are_refused():
         fit_eraser(RandomEraserConfig(4), x, z)
     with pytest.raises(MismatchError, match="5 numbers, the eraser was fitted on 12"):
         fit_eraser(LeaceConfig(), *drawn(2))(torch.zeros(2, 5))
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "at hand"])
+def test_float32_rows_that_span_few_directions_are_erased_at_a_small_price(streamed: bool):
+    """A model's rows at one position: 40 numbers, 8 directions, a residual of 1e-4 in the rest."""
+    random = generator(3, "narrow")
+    z = torch.arange(400) % 2
+    core = torch.randn(400, 8, generator=random) + z[:, None].float()
+    x = (core @ torch.randn(8, 40, generator=random) * 5 + 1e-4 * torch.randn(400, 40, generator=random) + 30).float()
+    if streamed:
+        fitter = EraserFitter(40, 2)
+        fitter.update(x, z)
+        eraser = fitter.result()
+    else:
+        eraser = fit_eraser(LeaceConfig(), x, z)
+    erased = eraser(x)
+    spread = float((x - x.mean(0)).square().sum(1).mean())
+    gap = class_means(x.double(), z)
+    left = class_means(erased.double(), z)
+    assert float((left[0] - left[1]).norm()) < 1e-4 * float((gap[0] - gap[1]).norm())
+    assert float((erased - x).square().sum(1).mean()) < spread

@@ -82,7 +82,7 @@ class _Asked:
             for site in sites:
                 edits = _edits({name: one.eraser for name, one in found.items()})
                 fitted, test = (self.read(part, edits, [site])[site] for part in ("fit", "test"))
-                eraser = fit_eraser(config, fitted[0].double(), fitted[1], self.config.seed)
+                eraser = fit_eraser(config, fitted[0], fitted[1], self.config.seed)
                 found[site] = at_site(site, eraser, fitted, test, self.config.seed)
                 bar.advance(note=site)
         return found

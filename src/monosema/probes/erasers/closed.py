@@ -39,7 +39,7 @@ def closed(moments: JointMoments, config: ClosedConfig) -> Eraser:
     """The eraser that `config` asks for. Raises DataError when every row has the same label."""
     T = _canonical(moments)
     C = moments.cov_xz @ T
-    MC = inverse_times(moments.cov_xx, C, config.floor)
+    MC = inverse_times(moments.cov_xx, C, max(config.floor, moments.rounding))
     squares, E = torch.linalg.eigh(C.T @ MC)
     rho = squares.clamp(min=0).sqrt().flip(0)
     keep = rho > config.tolerance

@@ -4,8 +4,9 @@ Three erasers in closed form share two settings:
 
     tolerance   canonical correlations with the labels up to this count as rounding. Sampling noise alone gives about
                 sqrt(d / n), which is erased too: else class means would not be equal
-    floor       least eigenvalue of the correlation matrix of x; directions that are narrower count as this wide.
-                Guardedness does not depend on it, only the price
+    floor       least eigenvalue of the correlation matrix of x; directions that are narrower count as this wide, or
+                as the rounding of the products, d * eps, where that is more. Guardedness does not depend on it, only
+                the price
 """
 
 from dataclasses import dataclass

@@ -97,7 +97,8 @@ def fit_eraser(
     z: Int64[Tensor, "labels"] | Float[Tensor, "labels k"],
     seed: int = 0,
 ) -> Eraser:
-    """The eraser of these rows: labels are class numbers from 0 on, or k numbers a row (not for inlp).
+    """The eraser of these rows: labels are class numbers from 0 on, or k numbers a row (not for inlp). Products are of
+    float64, since rows of a model often span fewer directions than they have numbers; EraserFitter's need not be.
 
     The same config, rows and seed give the same eraser; the seed matters to `random` alone. Raises DataError for one
     class alone, numbers that are not finite, shapes that do not fit.
@@ -113,8 +114,7 @@ def fit_eraser(
             return _inlp(config, x, z)
         case _:
             k = n_classes_of(z) if z.ndim == 1 else z.shape[1]
-            dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-            fitter = EraserFitter(x.shape[1], k, config, dtype, x.device.type)
+            fitter = EraserFitter(x.shape[1], k, config, torch.float64, x.device.type)
             fitter.update(x, z)
             return fitter.result()
 

@@ -25,7 +25,10 @@ STRIP = 192
 
 @dataclass(frozen=True)
 class JointMoments:
-    """Means and population covariances (divided by n) of rows `x` and labels `z`, float64."""
+    """Means and population covariances (divided by n) of rows `x` and labels `z`, float64.
+
+    rounding    eigenvalues of the correlation matrix of x up to this may be no more than rounding of the products
+    """
 
     n: int
     mean_x: Float64[Tensor, "d"]
@@ -33,6 +36,7 @@ class JointMoments:
     cov_xx: Float64[Tensor, "d d"]
     cov_xz: Float64[Tensor, "d k"]
     cov_zz: Float64[Tensor, "k k"]
+    rounding: float = 0.0
 
 
 @final
@@ -68,7 +72,8 @@ class MomentFitter:
             raise DataError(f"{n} rows have no covariance: give at least two")
         cov = (sums.tril() + sums.tril(-1).T) / n
         d = self.d
-        return JointMoments(n, mean[:d], mean[d:], cov[:d, :d], cov[:d, d:], cov[d:, d:])
+        rounding = d * torch.finfo(self._block.dtype).eps
+        return JointMoments(n, mean[:d], mean[d:], cov[:d, :d], cov[:d, d:], cov[d:, d:], rounding)
 
     def _refuse(self, x: Tensor, z: Tensor) -> None:
         if x.shape[1] != self.d:
