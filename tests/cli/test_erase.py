@@ -84,3 +84,15 @@ def test_mistakes_are_one_line_and_nothing_is_written(
     assert "leace" in refused(*command, "--method", "leake")
     assert "there is nothing to read" in refused("erase", str(model))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_the_demonstration_asks_no_model_and_says_that_it_is_linear_algebra(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["erase", "--demonstration", "--out", str(tmp_path)]) == 0
+    assert "a fact of linear algebra, not of language models" in capsys.readouterr().out
+    found = read_json(tmp_path / "two_predictors.json")["findings"]
+    assert found["mean_projection"]["value"] == 0.5 and found["before"]["value"] == pytest.approx(0.951, abs=0.002)
+    assert main(["erase", str(model), "--demonstration"]) == 2
+    assert "--demonstration draws its own rows" in capsys.readouterr().err

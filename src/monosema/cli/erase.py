@@ -40,6 +40,8 @@ class Arguments:
     more: Annotated["More", arg(name="")] = field(default_factory=lambda: More())
     seed: int = 0
     """Of what is drawn and split."""
+    demonstration: FlagCreatePairsOff[bool] = False
+    """Ask no model: erase two discrete predictors, and say why a probe that then fails is no discovery."""
     out: Path = Path("erase")
     """Folder to write to."""
     json: FlagCreatePairsOff[bool] = False
@@ -64,6 +66,8 @@ def run(arguments: Arguments) -> Outcome:
     """Read, fit, certify, and write the erasers beside what was found."""
     a, m = arguments, arguments.more
     require_folder(a.out)
+    if a.demonstration:
+        return _demonstration(a)
     require(bool(a.data), "there is nothing to read: give --data FILE.csv, or a set such as --data comparisons")
     rows = RowsConfig((a.data,), m.n, m.form, m.template, "", a.held_out, m.validation, a.duplicates, a.seed)
     require_files((a.data,))
@@ -89,3 +93,15 @@ def run(arguments: Arguments) -> Outcome:
     for site, eraser in erasers.items():
         save_eraser(eraser, a.out / "erasers" / site)
     return Outcome((*outcome.wrote, a.out / "erasers"), outcome.next, outcome.result, outcome.shown)
+
+
+def _demonstration(a: Arguments) -> Outcome:
+    require(a.model is None and not a.data, "--demonstration draws its own rows: leave out the model and --data")
+
+    from dataclasses import replace
+
+    from monosema.cli.exhibiting import written
+    from monosema.probes import TwoPredictorsConfig, two_predictors
+
+    exhibit = replace(two_predictors(TwoPredictorsConfig(seed=a.seed)), command="erase --demonstration")
+    return written(exhibit, a.out, "monosema erase --data comparisons")
