@@ -12,7 +12,10 @@ import torch
 from monosema import dictionaries
 from monosema.circuits import load_graph, read_neuronpedia
 from monosema.cli import main
+from monosema.core.errors import MismatchError
 from monosema.core.runs import read_json, write_json
+from monosema.pipeline.tracing import open_ground
+from monosema.pipeline.tracing_page import page_values
 from monosema.pipeline.tracing_specs import every_layer
 
 from .tiny import LM
@@ -65,7 +68,11 @@ def test_the_graph_is_written_twice_and_its_strongest_path_adds_up(layered: Path
     said = json.loads(capsys.readouterr().out)
     graph, (other, about) = load_graph(tmp_path), read_neuronpedia(tmp_path / "neuronpedia.json")
     assert torch.equal(graph.edges.weight.double(), other.edges.weight)
-    assert about.prompt == PROMPT and str(layered) not in (tmp_path / "neuronpedia.json").read_text()
+    page = (tmp_path / "trace.html").read_text(encoding="utf-8")
+    assert about.prompt == PROMPT
+    assert not [text for text in (page, (tmp_path / "neuronpedia.json").read_text()) if str(layered) in text]
+    assert all(f'data-name="{name}"' in page for name in graph.nodes.ids())
+    assert page.count('data-share="') == len(graph.nodes) + len(graph.edges)
     result, nodes = said["result"], graph.nodes
     assert (result["nodes"], result["features"]) == (len(nodes), len(nodes.of("feature")))
     assert result["findings"]["replacement"]["control"] != result["findings"]["replacement"]["value"]
@@ -81,6 +88,21 @@ def test_the_graph_is_written_twice_and_its_strongest_path_adds_up(layered: Path
     strengths = [path["strength"] for path in result["paths"]]
     assert strengths == sorted(strengths, reverse=True) and nodes.kind[numbers[0]] == 2
     assert said["next"] == f"monosema intervene {tmp_path} --node {a_feature(tmp_path)} --set 0"
+
+
+@pytest.mark.slow
+def test_features_of_a_table_show_where_they_fire(layered: Path, tmp_path: Path):
+    run = Path(shutil.copytree(layered, tmp_path / "run"))
+    few = ["--n-top", "4", "--n-calibration", "4", "--n-contexts", "4", "--n-examples", "2", "--max-tokens", "2000"]
+    assert main(["features", str(run), *few]) == 0
+    for out, there in ((layered, 0), (run, 1)):
+        assert main(["trace", str(out), PROMPT, *WHOLE, "--no-control", "--out", str(tmp_path / "out")]) == 0
+        page = (tmp_path / "out" / "trace.html").read_text(encoding="utf-8")
+        assert ('<b class="peak">' in page) == bool(there)
+    shutil.rmtree(run / "features" / "tc-1")
+    shutil.copytree(run / "features" / "tc-0", run / "features" / "tc-1")
+    with pytest.raises(MismatchError, match="table of 'tc-1' is of other weights"):
+        page_values(open_ground(run), load_graph(tmp_path / "out"))
 
 
 def test_targets_are_those_that_are_asked_for(layered: Path, tmp_path: Path):

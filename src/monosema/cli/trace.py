@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Arguments:
-    """The attribution graph of a prompt: OUT/graph.json with its numbers, and neuronpedia.json.
+    """The attribution graph of a prompt: OUT/trace.html, graph.json with its numbers, and neuronpedia.json.
 
     RUN holds transcoders of every layer: harvest with --site mlp_in --site mlp_out, train with --reads mlp_in
     --writes mlp_out. They stand for the MLPs; attention patterns and norms are held.
@@ -57,17 +57,21 @@ def run(arguments: Arguments) -> Outcome:
     require_range("edges", a.edges, 0, 1)
     require(a.paths >= 0, f"--paths is {a.paths}: it must be at least 0")
 
+    from monosema.dashboard.graph.page import write_graph_page
     from monosema.pipeline.tracing import TracingConfig, open_ground, traced, write_graph
+    from monosema.pipeline.tracing_page import page_values
 
     config = TracingConfig(a.target, a.nodes, a.edges, a.from_token, a.max_features, a.control, a.seed)
     ground = open_ground(a.run, a.dictionaries)
     graph = traced(ground, a.prompt, config)
+    page, values = a.out / "trace.html", page_values(ground, graph)
     wrote = write_graph(ground, graph, a.out)
+    write_graph_page(page, values)
     ways = _paths(ground, graph, a.paths)
     features = graph.nodes.of("feature")
     findings = {finding.name: finding for finding in graph.findings}
     return Outcome(
-        wrote=wrote,
+        wrote=(page, *wrote),
         next=_next(a.out, graph),
         result={
             "nodes": len(graph.nodes),
@@ -85,6 +89,7 @@ def run(arguments: Arguments) -> Outcome:
                 [[f"{strength:.2g}", text] for strength, _, text in ways],
                 frozenset({"of the probability"}),
             ),
+            f"open {page.resolve().as_uri()}",
         ),
     )
 

@@ -1,0 +1,5 @@
+"""The page of an attribution graph: its values in, one HTML file out.
+
+values   what the page is told: nodes, edges, texts, findings, contexts      layout   where a mark stands
+page     both through the template, with style and script inlined; nothing is fetched when it is opened
+"""
