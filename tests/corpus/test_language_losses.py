@@ -157,7 +157,8 @@ def test_a_model_comes_near_the_best_loss_and_not_below(tmp_path):
     model = train_small(packed.train, packed.held_out, config, tmp_path / "lm")
     tokens, n = packed.held_out, packed.held_out.n_blocks
     model_losses = document_losses(model.module, tokens, unigram(packed.train), n)
-    _, documents, usable = gather(tokens, torch.arange(n))
+    text = gather(tokens, torch.arange(n))
+    documents, usable = text.documents, text.usable
     best, at = language.truth_of(tokens, 0, n).best[:, 1:], usable[:, 1:]
     rows = documents[:, 1:][at].unique(return_inverse=True)[1]
     best_sums = torch.zeros(len(model_losses.sums), dtype=torch.float64).index_add_(0, rows, best[at])

@@ -15,6 +15,20 @@ from monosema.pipeline.probing_config import Duplicates, EraserName, ErasingConf
 
 
 @dataclass(frozen=True)
+class More:
+    """Of the rows."""
+
+    form: Form = "prompts"
+    """What statements become: prompts, up to the answer; pairs, completed both ways; or statements as they stand."""
+    template: str = "qa"
+    """How they are completed: a template's name, or a text with {statement} and {answer}."""
+    n: int = 2000
+    """Statements of a set; all of one that has fewer."""
+    validation: float = 0.25
+    """Share of the rows not held out on which sites are compared."""
+
+
+@dataclass(frozen=True)
 class Arguments:
     """Erase the label of statements from a model's activations: OUT/erase.html, OUT/erase.json, OUT/erasers/SITE.
 
@@ -37,7 +51,7 @@ class Arguments:
     """Share of the rows, by groups, on which it is certified."""
     duplicates: Duplicates = "refuse"
     """What to do with a text that stands in two groups: refuse it, or make one group of the two."""
-    more: Annotated["More", arg(name="")] = field(default_factory=lambda: More())
+    more: Annotated[More, arg(name="")] = field(default_factory=More)
     seed: int = 0
     """Of what is drawn and split."""
     demonstration: FlagCreatePairsOff[bool] = False
@@ -46,20 +60,6 @@ class Arguments:
     """Folder to write to."""
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
-
-
-@dataclass(frozen=True)
-class More:
-    """Of the rows."""
-
-    form: Form = "prompts"
-    """What statements become: prompts, up to the answer; pairs, completed both ways; or statements as they stand."""
-    template: str = "qa"
-    """How they are completed: a template's name, or a text with {statement} and {answer}."""
-    n: int = 2000
-    """Statements of a set; all of one that has fewer."""
-    validation: float = 0.25
-    """Share of the rows not held out on which sites are compared."""
 
 
 def run(arguments: Arguments) -> Outcome:

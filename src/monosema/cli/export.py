@@ -12,6 +12,16 @@ from monosema.core.errors import ConfigError
 
 
 @dataclass(frozen=True)
+class Names:
+    """What Neuronpedia is to call them."""
+
+    model: str = ""
+    """The model's id there, such as gpt2-small."""
+    set: str = ""
+    """The name of the set of dictionaries. Default: the dictionary's."""
+
+
+@dataclass(frozen=True)
 class Arguments:
     """Write features of one of RUN's tables to files that need no server."""
 
@@ -33,19 +43,9 @@ class Arguments:
     """Write a batch in SAEDashboard's JSON."""
     labels: Path | None = None
     """Write every label, list and view of the run, a JSON object a line."""
-    names: Annotated["Names", arg(name="")] = field(default_factory=lambda: Names())
+    names: Annotated[Names, arg(name="")] = field(default_factory=Names)
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
-
-
-@dataclass(frozen=True)
-class Names:
-    """What Neuronpedia is to call them."""
-
-    model: str = ""
-    """The model's id there, such as gpt2-small."""
-    set: str = ""
-    """The name of the set of dictionaries. Default: the dictionary's."""
 
 
 def run(arguments: Arguments) -> Outcome:

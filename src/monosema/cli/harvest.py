@@ -13,6 +13,19 @@ from monosema.core.config import require
 
 
 @dataclass(frozen=True)
+class More:
+    """Seldom changed."""
+
+    seed: int = 0
+    """Of the held-out split and of the control's weights."""
+    model_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type the model runs in."""
+    device: str = "cpu"
+    """Where it runs: cpu, cuda, cuda:1."""
+    rows: Annotated[HarvestConfig, arg(name="")] = field(default_factory=HarvestConfig)
+
+
+@dataclass(frozen=True)
 class Arguments:
     """Read a model's activations on a corpus into RUN/store, and a randomised model's into RUN/control/store."""
 
@@ -37,22 +50,9 @@ class Arguments:
     """Also harvest the model with its weights randomised: without it, no number has a control."""
     control_how: Literal["redraw", "permute", "reinit"] = "redraw"
     """How the weights are randomised: redrawn or permuted within each tensor, or as before training."""
-    more: Annotated["More", arg(name="")] = field(default_factory=lambda: More())
+    more: Annotated[More, arg(name="")] = field(default_factory=More)
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
-
-
-@dataclass(frozen=True)
-class More:
-    """Seldom changed."""
-
-    seed: int = 0
-    """Of the held-out split and of the control's weights."""
-    model_dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type the model runs in."""
-    device: str = "cpu"
-    """Where it runs: cpu, cuda, cuda:1."""
-    rows: Annotated[HarvestConfig, arg(name="")] = field(default_factory=HarvestConfig)
 
 
 def run(arguments: Arguments) -> Outcome:

@@ -16,6 +16,26 @@ from monosema.probes.table import config_of
 
 
 @dataclass(frozen=True)
+class More:
+    """Of the rows and the controls."""
+
+    form: Form = "pairs"
+    """What statements become: pairs, completed both ways; prompts, up to the answer; or statements as they stand."""
+    template: str = "qa"
+    """How they are completed: a template's name, or a text with {statement} and {answer}."""
+    distractor: Annotated[str, arg(metavar="HOW")] = ""
+    """Put something else into every text, independent of truth, and say which of the two each method found."""
+    n: int = 2000
+    """Statements of a set; all of one that has fewer."""
+    validation: float = 0.25
+    """Share of the rows not held out on which sites are chosen."""
+    draws: int = 200
+    """Random directions beside every probe."""
+    permutations: int = 20
+    """Shufflings of the labels beside every probe."""
+
+
+@dataclass(frozen=True)
 class Arguments:
     """Probe a model for truth, layer by layer: OUT/probe.html, OUT/probe.json, and a folder of SVG files.
 
@@ -39,7 +59,7 @@ class Arguments:
     """Share of the rows, by groups, that is scored."""
     duplicates: Duplicates = "refuse"
     """What to do with a text that stands in two groups: refuse it, or make one group of the two."""
-    more: Annotated["More", arg(name="")] = field(default_factory=lambda: More())
+    more: Annotated[More, arg(name="")] = field(default_factory=More)
     seed: int = 0
     """Of what is drawn, split and randomised."""
     sweep: FlagCreatePairsOff[bool] = False
@@ -48,26 +68,6 @@ class Arguments:
     """Folder to write to."""
     json: FlagCreatePairsOff[bool] = False
     """Print JSON."""
-
-
-@dataclass(frozen=True)
-class More:
-    """Of the rows and the controls."""
-
-    form: Form = "pairs"
-    """What statements become: pairs, completed both ways; prompts, up to the answer; or statements as they stand."""
-    template: str = "qa"
-    """How they are completed: a template's name, or a text with {statement} and {answer}."""
-    distractor: Annotated[str, arg(metavar="HOW")] = ""
-    """Put something else into every text, independent of truth, and say which of the two each method found."""
-    n: int = 2000
-    """Statements of a set; all of one that has fewer."""
-    validation: float = 0.25
-    """Share of the rows not held out on which sites are chosen."""
-    draws: int = 200
-    """Random directions beside every probe."""
-    permutations: int = 20
-    """Shufflings of the labels beside every probe."""
 
 
 def run(arguments: Arguments) -> Outcome:
