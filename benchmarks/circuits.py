@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs a
 
 from benchmarks.command import run
 from benchmarks.contenders import OURS, Contender
-from benchmarks.processes import Worker, WorkerError
-from benchmarks.race import BUSY, installed, say
+from benchmarks.processes import Worker
+from benchmarks.race import in_turn, installed
 from benchmarks.rounds import ratios, summary
 from benchmarks.tables import ValueRow, machine, number, table, versions, write_rows
 from benchmarks.workers.tracing import MODEL, TOKENS, TRANSCODERS, TraceTask
@@ -89,9 +89,9 @@ def prepare(folder: Path, size: SizeConfig, seed: int) -> None:
     save_file({"tokens": tokens}, folder / TOKENS)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Traced:
-    """What one contender has shown so far, seconds and the processor's of each round, and its last graph."""
+    """What one contender has shown: seconds and the processor's of each round, and its last graph."""
 
     seconds: list[float]
     processor: list[float]
@@ -117,34 +117,16 @@ def main(config: CircuitsBenchConfig) -> int:
 def raced(
     contenders: list[Contender], subject: Path, config: CircuitsBenchConfig
 ) -> tuple[dict[str, Traced], list[str]]:
-    """Every contender in turn, `rounds` times; and what those said that died."""
-    traced: dict[str, Traced] = {}
-    failures: list[str] = []
+    """What every contender traced over the rounds; and what those said that died."""
     names = {one.name: subject / f"{one.name}.json" for one in contenders}
     workers = {one.name: Worker(one, task_of(one, subject, names[one.name], config)) for one in contenders}
-    try:
-        for turn in range(config.rounds + 1):
-            for name, worker in list(workers.items()):
-                try:
-                    answer = worker.ready() if turn == 0 else worker.go(1)
-                except WorkerError as error:
-                    failures.append(str(error))
-                    say(str(error))
-                    workers.pop(name).close()
-                    traced.pop(name, None)
-                    continue
-                if turn:
-                    say(f"round {turn} of {config.rounds}: {name} {answer['seconds']:.2f} s")
-                    if answer["idle"] > BUSY and turn > 1:
-                        say(f"{name} used {answer['idle']:.1f} s of CPU time while others were measured")
-                    so_far = traced.setdefault(name, Traced([], [], None, answer, names[name]))
-                    so_far.seconds.append(answer["seconds"])
-                    so_far.processor.append(answer["processor"])
-                    so_far.peak_mb, so_far.answer = answer["peak_mb"], answer
-    finally:
-        for worker in workers.values():
-            worker.close()
-    return traced, failures
+    answers, failures = in_turn(workers, config.rounds)
+    return {name: _traced(of, names[name]) for name, of in answers.items()}, failures
+
+
+def _traced(answers: list[dict[str, Any]], names: Path) -> Traced:
+    seconds, processor = ([answer[key] for answer in answers] for key in ("seconds", "processor"))
+    return Traced(seconds, processor, answers[-1]["peak_mb"], answers[-1], names)
 
 
 def task_of(contender: Contender, subject: Path, names: Path, config: CircuitsBenchConfig) -> TraceTask:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs as it is, from any folder
 
@@ -22,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # so that the file runs a
 from benchmarks.building import BuildSizeConfig, build_rows
 from benchmarks.command import run
 from benchmarks.contenders import OURS, Contender
-from benchmarks.processes import Worker, WorkerError
-from benchmarks.race import BUSY, installed, say
+from benchmarks.processes import Worker
+from benchmarks.race import in_turn, installed
 from benchmarks.rounds import ratios, summary
 from benchmarks.subject import MadeOfConfig, prepare
 from benchmarks.tables import ValueRow, machine, number, table, versions, write_rows
@@ -63,9 +64,9 @@ class FeaturesBenchConfig:
     json: Path | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Shown:
-    """What one contender has shown so far: of each round the seconds and the processor's seconds, per feature; the
+    """What one contender has shown: of each round the seconds and the processor's seconds, per feature; the
     last bytes and peak."""
 
     seconds: list[float]
@@ -103,37 +104,16 @@ def _folder(given: Path | None) -> Iterator[Path]:
 def raced(
     contenders: list[Contender], subject: Path, config: FeaturesBenchConfig
 ) -> tuple[dict[str, Shown], list[str]]:
-    """Every contender in turn, `rounds` times; and what those said that died."""
-    shown: dict[str, Shown] = {}
-    failures: list[str] = []
+    """What every contender showed over the rounds; and what those said that died."""
     workers = {c.name: Worker(c, task_of(c, subject, config)) for c in contenders}
-    try:
-        for turn in range(config.rounds + 1):
-            for name, worker in list(workers.items()):
-                try:
-                    answer = worker.ready() if turn == 0 else worker.go(1)
-                except WorkerError as error:
-                    failures.append(str(error))
-                    say(str(error))
-                    workers.pop(name).close()
-                    shown.pop(name, None)
-                    continue
-                if turn:
-                    say(f"round {turn} of {config.rounds}: {name} {answer['seconds']:.1f} s")
-                    _record(shown, name, answer)
-    finally:
-        for worker in workers.values():
-            worker.close()
-    return shown, failures
+    answers, failures = in_turn(workers, config.rounds)
+    return {name: _shown(of) for name, of in answers.items()}, failures
 
 
-def _record(shown: dict[str, Shown], name: str, answer: dict[str, float]) -> None:
-    so_far, n = shown.setdefault(name, Shown([], [], 0.0, None)), answer["features"]
-    if answer["idle"] > BUSY and so_far.seconds:
-        say(f"{name} used {answer['idle']:.1f} s of CPU time while others were measured")
-    so_far.seconds.append(answer["seconds"] / n)
-    so_far.processor.append(answer["processor"] / n)
-    so_far.bytes, so_far.peak_mb = answer["bytes"] / n, answer["peak_mb"]
+def _shown(answers: list[dict[str, Any]]) -> Shown:
+    seconds, processor = ([answer[key] / answer["features"] for answer in answers] for key in ("seconds", "processor"))
+    last = answers[-1]
+    return Shown(seconds, processor, last["bytes"] / last["features"], last["peak_mb"])
 
 
 def task_of(contender: Contender, subject: Path, config: FeaturesBenchConfig) -> ShowTask:

@@ -92,6 +92,33 @@ class Race:
         self.workers.pop(name).close()
 
 
+def in_turn(workers: dict[str, Worker], rounds: int) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """What each answered to one step, round after round, each in its turn; and what those said that died, of whom
+    nothing is kept. Ends them all."""
+    answers: dict[str, list[dict[str, Any]]] = {}
+    failures: list[str] = []
+    try:
+        for turn in range(rounds + 1):
+            for name, worker in list(workers.items()):
+                try:
+                    answer = worker.ready() if turn == 0 else worker.go(1)
+                except WorkerError as error:
+                    failures.append(str(error))
+                    say(str(error))
+                    workers.pop(name).close()
+                    answers.pop(name, None)
+                    continue
+                if turn:
+                    say(f"round {turn} of {rounds}: {name} {answer['seconds']:.2f} s")
+                    if answer["idle"] > BUSY and turn > 1:
+                        say(f"{name} used {answer['idle']:.1f} s of CPU time while others were measured")
+                    answers.setdefault(name, []).append(answer)
+    finally:
+        for worker in workers.values():
+            worker.close()
+    return answers, failures
+
+
 def installed(contenders: Sequence[Contender]) -> list[Contender]:
     """Those whose environment is there; the others are named."""
     for contender in contenders:

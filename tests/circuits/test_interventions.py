@@ -1,6 +1,7 @@
 """Features changed: exactly what the edges say in the linear model, and what the model itself makes of it."""
 
 from functools import cache
+from typing import Literal
 
 import pytest
 import torch
@@ -35,9 +36,9 @@ def some_features(graph: Graph) -> list[int]:
     return graph.nodes.of("feature")[::17].tolist()
 
 
-def change_of(graph: Graph, node: int, how: str, amount: float = 0.0) -> Change:
+def change_of(graph: Graph, node: int, how: Literal["set", "scale", "clamp", "ablate"], amount: float = 0.0) -> Change:
     nodes = graph.nodes
-    return Change(int(nodes.layer[node]), int(nodes.index[node]), int(nodes.token[node]), how, amount)  # type: ignore[arg-type]
+    return Change(int(nodes.layer[node]), int(nodes.index[node]), int(nodes.token[node]), how, amount)
 
 
 def test_i3_doubling_a_feature_changes_what_its_edges_say(name):

@@ -158,16 +158,3 @@ class RandomConfig:
 
     normalisation: Normalisation = "mean"
     sign: SignRule = "labels"
-
-
-ProbeConfig = (
-    CCSConfig
-    | CRCConfig
-    | VINCConfig
-    | PCAConfig
-    | KMeansConfig
-    | MassMeanConfig
-    | LDAConfig
-    | LogisticConfig
-    | RandomConfig
-)
