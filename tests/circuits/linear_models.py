@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from monosema.circuits.attribution.places import Transcoder, WithSkip
+from monosema.circuits.planning.sight import hiding
 from monosema.dictionaries import Dictionary, Weights
 from monosema.dictionaries.table import ARCHITECTURES
 from monosema.models import Edit, Model, wrap
@@ -92,6 +93,18 @@ def tokens_of(n: int = 8) -> Tensor:
     return torch.randint(3, VOCAB, (n,), generator=torch.Generator().manual_seed(1))
 
 
+def masked(n: int = 8) -> list[Edit]:
+    """The second half of `n` tokens does not see the first but for its last token, as in a planner."""
+    sees = torch.ones(n, n, dtype=torch.bool).tril()
+    sees[n // 2 :, : n // 2 - 1] = False
+    return [Edit(f"attn_pattern.{layer}", hiding(sees)) for layer in range(LAYERS)]
+
+
+def looking_ahead() -> list[Edit]:
+    """Every token sees all of them, alike, in one layer."""
+    return [Edit("attn_pattern.1", lambda pattern: torch.full_like(pattern, 1 / pattern.shape[-1]))]
+
+
 def transcoders_of(model: Model, kind: str = "l1", seed: int = 0, n: int = FEATURES) -> list[Transcoder]:
     """Random transcoders for all layers: an architecture's name, or 'skip', 'stream' (reading before the norm),
     'cross' (each writing later layers too), 'flat' (one dictionary that reads and writes all of them)."""
@@ -149,10 +162,14 @@ def _draw(draws: torch.Generator, model: Model, *shape: int) -> Tensor:
 
 
 def readings_by_autograd(
-    name: str, tokens: Tensor, skips: dict[int, Tensor], read: Callable[[dict[str, Tensor]], Tensor]
+    name: str,
+    tokens: Tensor,
+    skips: dict[int, Tensor],
+    read: Callable[[dict[str, Tensor]], Tensor],
+    made: Sequence[Edit] = (),
 ) -> dict[str, Tensor]:
     """The gradient of the number that `read` makes of what the model reads (mlp_in.l, the stream before its norm,
-    ln_final), by what is written: at 'resid_pre.0', and at each 'mlp_out.l'."""
+    ln_final), by what is written: at 'resid_pre.0', and at each 'mlp_out.l'; in a pass with the edits `made`."""
     model = wrap(exact(module_of(name), held=True), name)
     sites = [f"mlp_out.{layer}" for layer in range(model.n_layers)]
     leaves = {site: torch.zeros(1, len(tokens), D, dtype=torch.float64, requires_grad=True) for site in sites}
@@ -174,7 +191,7 @@ def readings_by_autograd(
 
         return apply
 
-    edits = [Edit("resid_pre.0", lambda x: x.detach() + leaves["resid_pre.0"])]
+    edits = [*made, Edit("resid_pre.0", lambda x: x.detach() + leaves["resid_pre.0"])]
     for layer in range(model.n_layers):
         edits.append(Edit(f"attn_pattern.{layer}", lambda p: p.detach()))
         edits += [Edit(f"mlp_in.{layer}", enter(layer)), Edit(f"mlp_out.{layer}", write(layer))]

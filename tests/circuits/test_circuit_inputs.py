@@ -10,7 +10,7 @@ from monosema.circuits import Bench, TraceConfig, WithSkip, token_of, trace
 from monosema.circuits.linear.families import LINEAR
 from monosema.core.errors import ConfigError, DataError, MismatchError
 from monosema.corpus import Tokenizer
-from monosema.models import wrap
+from monosema.models import Edit, wrap
 from tests.circuits.linear_models import D, model_of, sited, tokens_of, transcoders_of
 
 QUICK = TraceConfig(control=False)
@@ -82,6 +82,23 @@ def test_prompts_and_targets_that_the_model_does_not_take_are_refused():
         traced(tokens_of(), 53)
     with pytest.raises(DataError, match="named twice"):
         traced(tokens_of(), 3, 3)
+
+
+@pytest.mark.parametrize("site", ["mlp_out.1", "attn_z.0", "resid_post.2", "embed", "attn_q.1", "logits"])
+def test_only_edits_of_patterns_can_be_part_of_a_graph(site: str):
+    edits = [Edit("attn_pattern.0", torch.clone), Edit(site, torch.clone)]
+    for attempt in (trace, Bench):
+        with pytest.raises(ConfigError, match=rf"an edit at {site} cannot be .* edit attention patterns"):
+            attempt(model_of("gpt2"), transcoders_of(model_of("gpt2")), tokens_of(), edits=edits)
+
+
+def test_an_edit_that_changes_nothing_changes_no_graph():
+    model = model_of("gpt2")
+    transcoders = transcoders_of(model)
+    plain = trace(model, transcoders, tokens_of())
+    same = trace(model, transcoders, tokens_of(), edits=[Edit("blocks.1.attn.hook_pattern", torch.clone)])
+    assert torch.equal(plain.edges.weight, same.edges.weight) and plain.findings == same.findings
+    assert same.facts == plain.facts | {"edits": "attn_pattern.1"}
 
 
 def test_a_target_is_one_token():

@@ -8,6 +8,7 @@ I9   a row pulled back is a column pushed forward                   I10  one swe
 I11  the hand-written adjoint is autograd's
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,13 +19,16 @@ from torch import Tensor
 from monosema.circuits import Graph, TraceConfig, trace
 from monosema.circuits.attribution.graph import BIAS, ERROR, FEATURE, LOGIT, POSITION, TOKEN
 from monosema.circuits.attribution.rows import Scene
+from monosema.circuits.attribution.sweep import sweep
 from monosema.circuits.attribution.tracing import prepared
 from monosema.dictionaries import Dictionary, Weights
-from monosema.models import Model
+from monosema.models import Edit, Model
 from tests.circuits.linear_models import (
     FAMILIES,
     LAYERS,
     D,
+    looking_ahead,
+    masked,
     model_of,
     readings_by_autograd,
     sited,
@@ -52,7 +56,12 @@ CASES = [
     ("gpt2", "skip"),
     ("gpt2", "stream"),
     ("gpt2", "crowded"),
+    ("gpt2", "masked"),
+    ("llama", "masked"),
+    ("gpt2", "looking ahead"),
 ]
+EDITS = {"masked": masked(), "looking ahead": looking_ahead()}
+"""Edits of attention patterns that are part of the pass: as a planner's, and one that is not causal any more."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class Case:
     scene: Scene
     graph: Graph
     A: Tensor
+    edits: Sequence[Edit]
 
     @property
     def kind(self) -> Tensor:
@@ -73,16 +83,16 @@ def case_of(name: str, kind: str) -> Case:
     model = model_of(name)
     # More features at a place than d_model: their rows come from the unit vectors'.
     transcoders = transcoders_of(model, "l1", n=80) if kind == "crowded" else transcoders_of(model, kind)
-    return made(name, model, transcoders)
+    return made(name, model, transcoders, EDITS.get(kind, ()))
 
 
-def made(name: str, model: Model, transcoders: list) -> Case:
+def made(name: str, model: Model, transcoders: list, edits: Sequence[Edit] = ()) -> Case:
     tokens = tokens_of()
-    scene = prepared(model, transcoders, tokens, CONFIG)
-    graph = trace(model, transcoders, tokens, CONFIG)
+    scene = prepared(model, transcoders, tokens, CONFIG, edits)
+    graph = trace(model, transcoders, tokens, CONFIG, edits=edits)
     A = torch.zeros(len(graph.nodes), len(graph.nodes), dtype=torch.float64)
     A[graph.edges.target, graph.edges.source] = graph.edges.weight
-    return Case(name, model, scene, graph, A)
+    return Case(name, model, scene, graph, A, edits)
 
 
 @pytest.fixture(scope="module", params=CASES, ids=" ".join)
@@ -206,7 +216,7 @@ def test_i11_the_adjoint_is_autograds(case):
             site = "mlp_in" if active.normed[int(active.place[target])] else stream
             return active.reads[target] @ seen[f"{site}.{int(active.layer[target])}"][active.token[target]]
 
-        g = readings_by_autograd(case.name, case.graph.tokens, dict(local.skips), read)
+        g = readings_by_autograd(case.name, case.graph.tokens, dict(local.skips), read, case.edits)
         expected = torch.zeros_like(case.A[target])
         for layer, what in scene.replaced.written.items():
             at = active.token[what.source]
@@ -234,14 +244,44 @@ def exact_transcoders(model: Model) -> list[Dictionary]:
     return made
 
 
+@pytest.mark.parametrize("edits", ["", "masked"])
 @pytest.mark.parametrize("name", ["small layer", "small no norm", "small both ways"])
-def test_i7_an_exact_transcoder_explains_all(name):
-    case = made(name, model_of(name), exact_transcoders(model_of(name)))
+def test_i7_an_exact_transcoder_explains_all(name, edits):
+    case = made(name, model_of(name), exact_transcoders(model_of(name)), EDITS.get(edits, ()))
     assert case.scene.replaced.errors.abs().max() < EXACT
     assert case.graph.scores.replacement == pytest.approx(1, abs=EXACT)
     assert case.graph.scores.completeness == pytest.approx(1, abs=EXACT)
     random = case_of(name, "l1").graph.scores
     assert max(random.replacement, random.completeness) < 0.99
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_what_a_mask_hides_acts_on_nothing_that_may_not_see_it(name):
+    """Every path from the first tokens to the last one passes the one that it may see."""
+    hidden, seen = case_of(name, "masked"), case_of(name, KINDS[name])
+    for case in (hidden, seen):
+        nodes = case.graph.nodes
+        early = (nodes.token >= 0) & (nodes.token < 3)
+        passed = case.A[nodes.token > 3][:, early]
+        direct = direct_past(case, 3)[nodes.token > 3][:, early]
+        assert bool(passed.any())
+        assert bool(direct.any()) == (case is seen)
+    assert hidden.graph.facts["edits"] == "attn_pattern.0,attn_pattern.1,attn_pattern.2"
+    assert "edits" not in seen.graph.facts
+
+
+def direct_past(case: Case, token: int) -> Tensor:
+    """The direct effects that do not go by the stream of `token`: its column of every pattern is taken out."""
+    layers = []
+    for held in case.scene.local.layers:
+        pattern = held.attention.pattern.clone()
+        pattern[:, token + 1 :, token] = 0
+        layers.append(replace(held, attention=replace(held.attention, pattern=pattern)))
+    scene = replace(case.scene, local=replace(case.scene.local, layers=tuple(layers)))
+    A = torch.zeros_like(case.A)
+    edges = sweep(scene, 0.0, constants=True).edges
+    A[edges.target, edges.source] = edges.weight
+    return A
 
 
 def test_the_width_of_a_place_is_that_of_the_model():

@@ -9,7 +9,8 @@ import torch
 from monosema.circuits import Bench, Change, Graph, TraceConfig, check, intervene, total_effects, trace
 from monosema.circuits.attribution.graph import FEATURE, LOGIT
 from monosema.core.errors import ConfigError, DataError
-from tests.circuits.linear_models import model_of, tokens_of, transcoders_of
+from monosema.models import Edit
+from tests.circuits.linear_models import masked, model_of, tokens_of, transcoders_of
 
 KINDS = {"gpt2": "cross", "gpt_neox": "l1", "gemma2": "skip"}
 EXACT = 1e-12
@@ -112,6 +113,36 @@ def test_free_is_the_model_itself_and_patterns_are_held_where_asked(name):
     clean = bench.change([], "patterns")
     assert clean.logits.abs().max() < EXACT
     assert clean.pre.abs().max() < EXACT
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_edits_of_patterns_are_made_in_every_pass(name):
+    model = model_of(name)
+    transcoders, tokens = transcoders_of(model), tokens_of()
+    edited, plain = Bench(model, transcoders, tokens, edits=masked()), Bench(model, transcoders, tokens)
+    graph = trace(model, transcoders, tokens, TraceConfig(edge_floor=0.0, control=False), edits=masked())
+    node = some_features(graph)[0]
+    draws = torch.Generator().manual_seed(2)
+    change, deltas = (
+        change_of(graph, node, "scale", 20.0),
+        {0: torch.randn(8, 24, generator=draws, dtype=torch.float64)},
+    )
+    for how in ("linear", "patterns", "free"):
+        nothing = edited.change([], how)
+        assert nothing.logits.abs().max() < EXACT and nothing.pre.abs().max() < EXACT
+        assert edited.change([change], how).logits.abs().max() > 1e-6
+    own = [Edit(f"mlp_out.{layer}", lambda y, d=delta: y + d) for layer, delta in deltas.items()]
+    logits = model.unembed(model.run(tokens[None], ["resid_post.2"], [*masked(), *own])["resid_post.2"])[0, -1]
+    free = edited.add(deltas, "free").logits_after
+    assert torch.allclose(free, logits - logits.mean(), rtol=0, atol=EXACT)
+    held = edited.add(deltas, "patterns").logits_after
+    assert not torch.allclose(free, held, rtol=0, atol=1e-6)
+    assert not torch.allclose(free, plain.add(deltas, "free").logits_after, rtol=0, atol=1e-6)
+    assert torch.equal(check(edited, graph, 4).nodes, check(edited, graph, 4, "linear").nodes)
+    with pytest.raises(DataError, match=r"made with edits at attn_pattern\.0,.*, the bench with edits at no site"):
+        check(plain, graph)
+    once = intervene(model, transcoders, tokens, [change], edits=masked())
+    assert torch.equal(once.logits_after, edited.change([change]).logits_after)
 
 
 def test_total_effects_are_all_paths_of_the_frozen_model():

@@ -21,11 +21,11 @@ from monosema.circuits.attribution.rows import Scene, scene
 from monosema.circuits.attribution.scores import scores_from
 from monosema.circuits.attribution.sweep import Swept, sweep
 from monosema.circuits.attribution.targets import targets_of
-from monosema.circuits.linear.local import hold
+from monosema.circuits.linear.local import hold, require_patterns
 from monosema.core.config import require_range
 from monosema.core.findings import Finding
 from monosema.core.seeding import generator
-from monosema.models import Model
+from monosema.models import Edit, Model
 
 CONTROL = "the same transcoders, each feature writing what another one wrote"
 
@@ -71,19 +71,25 @@ def trace(
     transcoders: Sequence[Transcoder],
     tokens: Int64[Tensor, "token"],
     config: TraceConfig = TraceConfig(),
+    *,
+    edits: Sequence[Edit] = (),
 ) -> Graph:
-    """The attribution graph of `tokens`, the whole of it: see `Graph.prune`.
+    """The attribution graph of `tokens`, the whole of it: see `Graph.prune`. `edits` of attention patterns are part
+    of the pass that it explains.
 
-    Raises ConfigError for a family that cannot be linearised, MismatchError for transcoders that are another model's,
-    leave a layer out or are no transcoders, and DataError for a prompt or a target that the model does not take.
+    Raises ConfigError for a family that cannot be linearised and for edits elsewhere, MismatchError for transcoders
+    that are another model's, leave a layer out or are no transcoders, and DataError for a prompt or a target that the
+    model does not take.
     """
-    set_up = prepared(model, transcoders, tokens, config)
+    set_up = prepared(model, transcoders, tokens, config, edits)
     swept = sweep(set_up, config.edge_floor, constants=config.constants)
     nodes = _nodes(set_up, swept, tokens.cpu())
     scores = scores_from(nodes, swept.error_share, swept.dropped)
     places = placed(model, transcoders)
     control = _control(set_up, places, tokens.cpu(), config) if config.control else None
     facts = {"model": model.name, "merged_features": str(set_up.replaced.merged), "constants": str(config.constants)}
+    if edits:
+        facts["edits"] = edited(model, edits)
     if config.fingerprints:
         facts["model_fingerprint"] = model.fingerprint
         facts["transcoders"] = "+".join(place.dictionary.fingerprint for place in places)
@@ -93,10 +99,14 @@ def trace(
 
 @torch.no_grad()
 def prepared(
-    model: Model, transcoders: Sequence[Transcoder], tokens: Int64[Tensor, "token"], config: TraceConfig
+    model: Model,
+    transcoders: Sequence[Transcoder],
+    tokens: Int64[Tensor, "token"],
+    config: TraceConfig,
+    edits: Sequence[Edit] = (),
 ) -> Scene:
     """Everything that rows are made of. Raises as `trace` does."""
-    local = hold(model, tokens)
+    local = hold(model, tokens, edits)
     places = placed(model, transcoders)
     skips = {place.reads[0]: place.W_skip.to(local.W_U) for place in places if place.W_skip is not None}
     local = local.with_skips(skips)
@@ -104,6 +114,11 @@ def prepared(
     return scene(
         local, replace_mlps(local, places, config.max_features, config.from_token), targets, config.workspace << 20
     )
+
+
+def edited(model: Model, edits: Sequence[Edit]) -> str:
+    """The sites of `edits`, as the facts of a graph say them."""
+    return ",".join(require_patterns(model, edits))
 
 
 def _control(set_up: Scene, places: Sequence[Place], tokens: Tensor, config: TraceConfig) -> Scores:

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from monosema.circuits.attribution.graph import FEATURE, LOGIT, Graph
+from monosema.circuits.attribution.tracing import edited
 from monosema.circuits.interventions.changes import Change, added
 from monosema.circuits.interventions.effects import Bench, How
 from monosema.circuits.interventions.predicting import total_effects
@@ -47,10 +48,16 @@ class Check:
 def check(bench: Bench, graph: Graph, n: int = 32, how: How = "free", seed: int = 0) -> Check:
     """The `n` most influential features of `graph` taken away on `bench`, and the likeliest target's logit.
 
-    Raises DataError when the graph has no features, or is another prompt's.
+    Raises DataError when the graph has no features, or is another prompt's or made with other edits.
     """
     if not torch.equal(graph.tokens, bench.tokens.cpu()):
         raise DataError("the graph is of another prompt than the one on the bench: trace this prompt")
+    theirs, ours = graph.facts.get("edits", ""), edited(bench.model, bench.edits)
+    if theirs != ours:
+        raise DataError(
+            f"the graph was made with edits at {theirs or 'no site'}, the bench with edits at {ours or 'no site'}: "
+            "give both the same"
+        )
     nodes = graph.nodes
     features = nodes.of("feature")
     if len(features) == 0:

@@ -4,6 +4,8 @@
     patterns   the model itself, its attention patterns as they were; norms and MLPs react
     free       the model itself
 
+Edits of attention patterns are made in every pass: `free`, of whatever pattern arises.
+
 Logits are those before a soft cap, at the last token, less their mean over the vocabulary.
 """
 
@@ -59,10 +61,17 @@ class Bench:
     Raises as `trace` does.
     """
 
-    def __init__(self, model: Model, transcoders: Sequence[Transcoder], tokens: Int64[Tensor, "token"]) -> None:
-        self.model, self.tokens = model, tokens
+    def __init__(
+        self,
+        model: Model,
+        transcoders: Sequence[Transcoder],
+        tokens: Int64[Tensor, "token"],
+        *,
+        edits: Sequence[Edit] = (),
+    ) -> None:
+        self.model, self.tokens, self.edits = model, tokens, tuple(edits)
         every = TraceConfig(max_features=2**62, control=False)
-        self.scene: Scene = prepared(model, transcoders, tokens, every)
+        self.scene: Scene = prepared(model, transcoders, tokens, every, edits)
         self.places: tuple[Place, ...] = placed(model, transcoders)
 
     @torch.no_grad()
@@ -86,7 +95,7 @@ class Bench:
 
     def _run(self, deltas: Mapping[int, Tensor], *, hold: bool) -> dict[str, Tensor]:
         local, n = self.scene.local, len(self.scene.local.layers)
-        edits = [Edit(f"mlp_out.{layer}", _adding(delta)) for layer, delta in deltas.items()]
+        edits = [*self.edits, *(Edit(f"mlp_out.{layer}", _adding(delta)) for layer, delta in deltas.items())]
         if hold:
             edits += [Edit(f"attn_pattern.{layer}", _being(local.seen[f"attn_pattern.{layer}"])) for layer in range(n)]
         sites = [f"{kind}.{layer}" for kind in ("mlp_in", self._stream) for layer in range(n)]
@@ -118,9 +127,11 @@ def intervene(
     tokens: Int64[Tensor, "token"],
     changes: Sequence[Change],
     how: How = "free",
+    *,
+    edits: Sequence[Edit] = (),
 ) -> Effect:
     """What `changes` of features do to the prompt `tokens`. For several experiments on one prompt, make a `Bench`."""
-    return Bench(model, transcoders, tokens).change(changes, how)
+    return Bench(model, transcoders, tokens, edits=edits).change(changes, how)
 
 
 def _adding(delta: Tensor) -> Callable[[Tensor], Tensor]:

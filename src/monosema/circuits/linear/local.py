@@ -6,10 +6,11 @@
 What is added to the residual stream then travels linearly to whatever reads it later. A change is pushed forward, a
 reading pulled back; the two are each other's adjoint. Only patterns [layer, head, token, token], one number a norm and
 token, and the model's own matrices are held. Where a transcoder has a skip, a matrix from what the MLP reads to what
-it writes, that is a part of the linear model too.
+it writes, that is a part of the linear model too. Edits of attention patterns are made in the pass, and what they leave
+is what is held.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -20,8 +21,9 @@ from monosema.circuits.linear import attention, norms
 from monosema.circuits.linear.attention import HeldAttention
 from monosema.circuits.linear.families import require_linear
 from monosema.circuits.linear.norms import HeldNorm
-from monosema.core.errors import MismatchError
-from monosema.models import Model
+from monosema.core.errors import ConfigError, MismatchError
+from monosema.core.sites import parse
+from monosema.models import Edit, Model
 
 REPLAY, ROUNDINGS = 1e-3, 16
 """The linear model may miss what the model itself computed by this share of its largest coordinate; or, where that is
@@ -89,21 +91,22 @@ class LocalModel:
 
     def pull(self, layer: int, g: Float[Tensor, "token row d_model"]) -> Float[Tensor, "token row d_model"]:
         """From a reading of resid_post.`layer` to the reading of resid_pre.`layer` that it is."""
-        held = self.layers[layer]
-        through = g
-        if layer in self.skips:
-            through = g + held.mlp_norm.pull(g @ self.skips[layer].T)
-        return through + held.pull_attention(g if self.parallel else through)
+        through = self.pull_mlp(layer, g)
+        return through + self.layers[layer].pull_attention(g if self.parallel else through)
+
+    def pull_mlp(self, layer: int, g: Float[Tensor, "token row d_model"]) -> Float[Tensor, "token row d_model"]:
+        """From a reading of resid_post.`layer` to the reading of the stream that its MLP reads which it is by itself
+        and by a skip."""
+        if layer not in self.skips:
+            return g
+        return g + self.layers[layer].mlp_norm.pull(g @ self.skips[layer].T)
 
     def read(
         self, layer: int, g: Float[Tensor, "token row d_model"], x: Float[Tensor, "kind tokens d_model"]
     ) -> Float[Tensor, "kind token row"]:
         """What each token's vectors `x`, written at resid_pre.`layer`, add to the readings `g` of resid_post: `pull`
         times x, at half the cost."""
-        held, seq = self.layers[layer], len(g)
-        through = g
-        if layer in self.skips:
-            through = g + held.mlp_norm.pull(g @ self.skips[layer].T)
+        held, seq, through = self.layers[layer], len(g), self.pull_mlp(layer, g)
         out = g if self.parallel else through
         out = out if held.after is None else held.after.pull(out)
         values = held.attention.values(held.attn_norm.push(x.transpose(0, 1)[:seq]))
@@ -137,33 +140,42 @@ class LocalModel:
         With `biases`, the model's own are there too: what is read is then a state and not a change.
         """
         x, read = embedded, {}
-        for layer, held in enumerate(self.layers):
-            after = x + held.push_attention(x, biases=biases)
-            stream = x if self.parallel else after
-            read[f"{'resid_pre' if self.parallel else 'resid_mid'}.{layer}"] = stream
-            mlp_in = read[f"mlp_in.{layer}"] = held.mlp_norm.push(stream) + (held.mlp_norm.bias if biases else 0)
-            skipped = mlp_in @ self.skips[layer] if layer in self.skips else 0
-            x = after + skipped + written.get(layer, 0)
+        for layer in range(len(self.layers)):
+            stream, mlp_in, x = self.push_layer(layer, x, written, biases=biases)
+            read[f"{'resid_pre' if self.parallel else 'resid_mid'}.{layer}"], read[f"mlp_in.{layer}"] = stream, mlp_in
         read["ln_final"] = self.final_norm.push(x) + (self.final_norm.bias if biases else 0)
         return read
+
+    def push_layer(
+        self, layer: int, x: Float[Tensor, "token row d_model"], written: Mapping[int, Tensor], *, biases: bool
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """From what is in resid_pre.`layer` to (the stream before the MLP's norm, mlp_in, resid_post)."""
+        held = self.layers[layer]
+        after = x + held.push_attention(x, biases=biases)
+        stream = x if self.parallel else after
+        mlp_in = held.mlp_norm.push(stream) + (held.mlp_norm.bias if biases else 0)
+        skipped = mlp_in @ self.skips[layer] if layer in self.skips else 0
+        return stream, mlp_in, after + skipped + written.get(layer, 0)
 
     def _reach(self, at: Tensor) -> int:
         return int(at.max()) + 1 if self.causal else self.n_tokens
 
 
 @torch.no_grad()
-def hold(model: Model, tokens: Int64[Tensor, "token"]) -> LocalModel:
-    """The linear model of `model` at one pass over `tokens`, in float32, or float64 for a model in float64.
+def hold(model: Model, tokens: Int64[Tensor, "token"], edits: Sequence[Edit] = ()) -> LocalModel:
+    """The linear model of `model` at one pass over `tokens` with `edits` of its attention patterns, in float32, or
+    float64 for a model in float64.
 
-    Raises ConfigError for a family that has none, MismatchError when it does not give what the model itself does,
-    and what `Model.run` raises of tokens.
+    Raises ConfigError for a family that has none and for an edit elsewhere, MismatchError when it does not give what
+    the model itself does, and what `Model.run` raises of tokens and edits.
     """
     paths = require_linear(model)
+    require_patterns(model, edits)
     kinds = ("resid_pre", "attn_pattern", "attn_out", "mlp_in", "mlp_out", "resid_post")
     parallel = "resid_mid.0" not in model.sites()
     kinds = kinds if parallel else (*kinds, "resid_mid")
     sites = ["embed", *(f"{kind}.{layer}" for layer in range(model.n_layers) for kind in kinds), "ln_final", "logits"]
-    raw = {site: x[0] for site, x in model.run(tokens[None], sites).items()}
+    raw = {site: x[0] for site, x in model.run(tokens[None], sites, edits).items()}
     dtype = torch.promote_types(model.dtype, torch.float32)
     layers = tuple(_layer(model, layer, raw, dtype) for layer in range(model.n_layers))
     unembed = dict(model.module.get_submodule(model.family.unembed).named_parameters())
@@ -175,12 +187,28 @@ def hold(model: Model, tokens: Int64[Tensor, "token"]) -> LocalModel:
         W_U=W_U,
         logit_bias=unembed["bias"].detach().to(dtype) if "bias" in unembed else W_U.new_zeros(len(W_U)),
         parallel=parallel,
-        causal=model.causal,
+        causal=model.causal and not any(_looks_ahead(raw[f"attn_pattern.{at}"]) for at in range(model.n_layers)),
         skips={},
         seen={site: x[-1].to(dtype) if site == "logits" else x.to(dtype) for site, x in raw.items()},
     )
     _replays(model, held, paths.values)
     return held
+
+
+def require_patterns(model: Model, edits: Sequence[Edit]) -> tuple[str, ...]:
+    """The sites of `edits`, each once. Raises ConfigError for one that is no attention pattern."""
+    found = dict.fromkeys(model.resolve(edit.site) for edit in edits)
+    for site in found:
+        if parse(site).kind != "attn_pattern":
+            raise ConfigError(
+                f"an edit at {site} cannot be part of a graph, whose linear model would not be {model.name}'s any "
+                "more: edit attention patterns (attn_pattern.l) only"
+            )
+    return tuple(found)
+
+
+def _looks_ahead(pattern: Float[Tensor, "head query key"]) -> bool:
+    return bool(pattern.triu(1).any())
 
 
 def _layer(model: Model, layer: int, raw: Mapping[str, Tensor], dtype: torch.dtype) -> HeldLayer:
