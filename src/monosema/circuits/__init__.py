@@ -5,6 +5,7 @@
     WithSkip, Transcoder          a transcoder with a skip; what a graph takes in place of MLPs
     token_of                      the one token that a text is, to name a target by
     save_graph, load_graph        a folder
+    Wiring, Crossings, Look       which heads an edge goes through, and why these looked where they did
     write_neuronpedia, read_neuronpedia, About    Neuronpedia's and circuit-tracer's JSON
     Bench, Change, Effect, intervene              features set, scaled, clamped, ablated, and what that does
     total_effects, check, Check   what a graph predicts of it, and whether that is what happens
@@ -26,11 +27,14 @@ from monosema.core.lazy import lazily
 if TYPE_CHECKING:
     from monosema.circuits.attribution.files import load_graph, save_graph
     from monosema.circuits.attribution.graph import Graph, Nodes, Scores
+    from monosema.circuits.attribution.heads_of import Crossings
+    from monosema.circuits.attribution.looking import Look
     from monosema.circuits.attribution.neuronpedia import About, read_neuronpedia, write_neuronpedia
     from monosema.circuits.attribution.places import Transcoder, WithSkip
     from monosema.circuits.attribution.sweep import Edges
     from monosema.circuits.attribution.targets import token_of
     from monosema.circuits.attribution.tracing import TraceConfig, trace
+    from monosema.circuits.attribution.wiring import Wiring
     from monosema.circuits.heads.by_hand import induction_by_hand
     from monosema.circuits.heads.composition import Composition, composition, composition_score
     from monosema.circuits.heads.direct import DirectLogits, direct_logits
@@ -65,6 +69,7 @@ __all__ = [
     "Change",
     "Check",
     "Composition",
+    "Crossings",
     "DirectLogits",
     "Edges",
     "Effect",
@@ -73,6 +78,7 @@ __all__ = [
     "HeadWeights",
     "HeadsConfig",
     "InductionConfig",
+    "Look",
     "LowRank",
     "Nodes",
     "Pairs",
@@ -84,6 +90,7 @@ __all__ = [
     "Scores",
     "TraceConfig",
     "Transcoder",
+    "Wiring",
     "WithSkip",
     "activation_patching",
     "agreement",
@@ -128,6 +135,7 @@ _HOMES = {
     "Change": "interventions.changes",
     "Check": "interventions.checking",
     "Composition": "heads.composition",
+    "Crossings": "attribution.heads_of",
     "DirectLogits": "heads.direct",
     "Edges": "attribution.sweep",
     "Effect": "interventions.effects",
@@ -136,6 +144,7 @@ _HOMES = {
     "HeadWeights": "heads.weights",
     "HeadsConfig": "heads.settings",
     "InductionConfig": "heads.learning",
+    "Look": "attribution.looking",
     "LowRank": "heads.lowrank",
     "Nodes": "attribution.graph",
     "Pairs": "patch.pairs",
@@ -147,6 +156,7 @@ _HOMES = {
     "Scores": "attribution.graph",
     "TraceConfig": "attribution.tracing",
     "Transcoder": "attribution.places",
+    "Wiring": "attribution.wiring",
     "WithSkip": "attribution.places",
     "activation_patching": "patch.activation",
     "agreement": "patch.effects",

@@ -8,6 +8,9 @@ sweep         influence, from the logits down, each row used once
 graph         the nodes and edges that are kept
 pruning       the nodes and edges that carry most of the influence
 tracing       the whole of it
+heads_of      which heads an edge goes through
+looking       why a head looked there: its score, by pairs of nodes
+wiring        both, for a graph on its prompt
 files         a graph on disk
 neuronpedia   a graph as Neuronpedia and circuit-tracer write it
 """

@@ -127,7 +127,7 @@ def _place_rows(scene: Scene, layer: int, ids: Tensor, normed: bool) -> Iterator
     at = 0
     while at < len(plain):
         # Tokens rise along the ids: the first of a block says how many fit, the last how far it reaches.
-        size = _rows_at_once(scene, int(active.token[plain[min(len(plain), at + MOST_ROWS) - 1]]) + 1)
+        size = rows_at_once(scene, int(active.token[plain[min(len(plain), at + MOST_ROWS) - 1]]) + 1)
         some = plain[at : at + size]
         g = local.pull_reading(layer, active.reads[some], active.token[some], normed=normed)
         yield some, _pulled(scene, layer, g)
@@ -135,7 +135,7 @@ def _place_rows(scene: Scene, layer: int, ids: Tensor, normed: bool) -> Iterator
     for site in (counts > d_model).nonzero()[:, 0].tolist():
         crowd, unit = ids[starts[site] : starts[site + 1]], torch.eye(d_model).to(local.W_U)
         basis = []
-        size = _rows_at_once(scene, int(tokens[site]) + 1)
+        size = rows_at_once(scene, int(tokens[site]) + 1)
         for vectors in unit.split(size):
             at_site = tokens[site].expand(len(vectors))
             basis.append(_pulled(scene, layer, local.pull_reading(layer, vectors, at_site, normed=normed)))
@@ -144,7 +144,22 @@ def _place_rows(scene: Scene, layer: int, ids: Tensor, normed: bool) -> Iterator
             yield some, effects @ active.reads[some].T
 
 
-def _rows_at_once(scene: Scene, seq: int) -> int:
+def effects_of(
+    scene: Scene, layer: int, g: Float[Tensor, "token row d_model"], constant: Float[Tensor, "row"]
+) -> Float[Tensor, "source row"]:
+    """What all of `scene.sources(layer)` add to readings `g` of resid_pre.`layer`; with `constant`, what the biases
+    add."""
+    local, written = scene.local, dict(enumerate(scene.replaced.b_dec))
+    state = torch.zeros_like(local.seen["embed"])[:, None]
+    for below in range(layer):
+        state = local.push_layer(below, state, written, biases=True)[2]
+    effects = _pulled(scene, layer, g)
+    effects[-1] = torch.einsum("trd,td->r", g, state[: len(g), 0]) + constant
+    return effects
+
+
+def rows_at_once(scene: Scene, seq: int) -> int:
+    """How many readings of the first `seq` tokens the workspace holds."""
     d_model = scene.local.W_U.shape[1]
     a_row = 6 * seq * d_model * scene.local.W_U.element_size() + 3 * len(scene.numbers) * 8
     most = FEWEST_WASTED if scene.local.W_U.device.type == "cpu" else MOST_ROWS

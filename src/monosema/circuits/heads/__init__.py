@@ -4,6 +4,7 @@ weights      a layer's matrices head by head, of any family listed; norms folded
 lowrank      a matrix kept as its two factors
 tokens       a head's circuits from token to token
 composition  whether a head reads what an earlier one writes
+scores       a head's queries and keys, linear in the stream once norms are held
 patterns     where heads look on repeated random tokens
 direct       what every part adds to a logit; features: dictionaries in place of parts
 by_hand      an induction circuit written down; learning: one trained
