@@ -8,7 +8,7 @@ import pytest
 
 from monosema.cli import main
 
-from .tiny import stages, write_texts
+from .tiny import LM, PROMPT, TRANSCODERS, WHOLE, stages, write_texts
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +23,24 @@ def whole(tmp_path_factory: pytest.TempPathFactory, texts: Path) -> Path:
     for command in stages(run, texts)[:-1]:
         assert main(command) == 0
     return run
+
+
+@pytest.fixture(scope="session")
+def layered(tmp_path_factory: pytest.TempPathFactory, texts: Path) -> Path:
+    """A run with a transcoder of each of its two layers. To be read only."""
+    run = tmp_path_factory.mktemp("layered") / "run"
+    assert main(["lm", "train", str(run), "--corpus", str(texts), *LM]) == 0
+    assert main(["harvest", str(run), "--site", "mlp_in", "--site", "mlp_out", "--no-control"]) == 0
+    assert main(["train", str(run), *TRANSCODERS]) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def graphed(tmp_path_factory: pytest.TempPathFactory, layered: Path) -> Path:
+    """A whole graph of the run. To be read only."""
+    out = tmp_path_factory.mktemp("graphed") / "graph"
+    assert main(["trace", str(layered), PROMPT, *WHOLE, "--out", str(out)]) == 0
+    return out
 
 
 @pytest.fixture

@@ -18,30 +18,7 @@ from monosema.pipeline.tracing import open_ground
 from monosema.pipeline.tracing_page import page_values
 from monosema.pipeline.tracing_specs import every_layer
 
-from .tiny import LM
-
-PROMPT = "the cat sat on a"
-WHOLE = ["--nodes", "1", "--edges", "1"]
-TRAIN = ["--dictionary", "tc=topk,k=4,n_features=32", "--reads", "mlp_in", "--writes", "mlp_out"]
-TRAIN += ["--rows", "1280", "--batch-size", "64"]
-
-
-@pytest.fixture(scope="module")
-def layered(tmp_path_factory: pytest.TempPathFactory, texts: Path) -> Path:
-    """A run with a transcoder of each of its two layers. To be read only."""
-    run = tmp_path_factory.mktemp("layered") / "run"
-    assert main(["lm", "train", str(run), "--corpus", str(texts), *LM]) == 0
-    assert main(["harvest", str(run), "--site", "mlp_in", "--site", "mlp_out", "--no-control"]) == 0
-    assert main(["train", str(run), *TRAIN]) == 0
-    return run
-
-
-@pytest.fixture(scope="module")
-def graphed(tmp_path_factory: pytest.TempPathFactory, layered: Path) -> Path:
-    """A whole graph of the run. To be read only."""
-    out = tmp_path_factory.mktemp("graphed") / "graph"
-    assert main(["trace", str(layered), PROMPT, *WHOLE, "--out", str(out)]) == 0
-    return out
+from .tiny import PROMPT, WHOLE
 
 
 def a_feature(graph: Path) -> str:

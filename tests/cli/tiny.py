@@ -9,6 +9,10 @@ LM += ["--steps", "12", "--batch-size", "8", "--eval-every", "6"]
 DICTIONARIES = ["--dictionary", "topk,k=4,n_features=32", "--dictionary", "l1,penalty=1,n_features=32"]
 DICTIONARIES += ["--dictionary", "heavy=l1,penalty=4,n_features=32"]
 TRAIN = [*DICTIONARIES, "--rows", "3200", "--batch-size", "64"]
+TRANSCODERS = ["--dictionary", "tc=topk,k=4,n_features=32", "--reads", "mlp_in", "--writes", "mlp_out"]
+TRANSCODERS += ["--rows", "1280", "--batch-size", "64"]
+PROMPT = "the cat sat on a"
+WHOLE = ["--nodes", "1", "--edges", "1"]
 SAMPLE = ["--n-features", "6", "--n-control", "2", "--n-scored", "6"]
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tyro.conf import FlagCreatePairsOff, Positional, UseAppendAction
 
@@ -11,7 +11,7 @@ from monosema.core.config import require, require_range
 
 if TYPE_CHECKING:
     from monosema.circuits import Graph
-    from monosema.pipeline.tracing import Ground
+    from monosema.pipeline.tracing import Ground, TracingConfig
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Arguments:
     """Features in the graph before it is pruned."""
     paths: int = 5
     """Strongest paths that are printed."""
+    heads: int = 0
+    """Edges between two tokens, the strongest, whose heads are listed, with why these looked where they did."""
     control: bool = True
     """Also score transcoders in which each feature writes what another one wrote."""
     seed: int = 0
@@ -56,6 +58,7 @@ def run(arguments: Arguments) -> Outcome:
     require_range("nodes", a.nodes, 0, 1)
     require_range("edges", a.edges, 0, 1)
     require(a.paths >= 0, f"--paths is {a.paths}: it must be at least 0")
+    require(a.heads >= 0, f"--heads is {a.heads}: it must be at least 0")
 
     from monosema.dashboard.graph.page import write_graph_page
     from monosema.pipeline.tracing import TracingConfig, open_ground, traced, write_graph
@@ -64,6 +67,7 @@ def run(arguments: Arguments) -> Outcome:
     config = TracingConfig(a.target, a.nodes, a.edges, a.from_token, a.max_features, a.control, a.seed)
     ground = open_ground(a.run, a.dictionaries)
     graph = traced(ground, a.prompt, config)
+    passed, tables = _heads(ground, graph, config, a.heads)
     page, values = a.out / "trace.html", page_values(ground, graph)
     wrote = write_graph(ground, graph, a.out)
     write_graph_page(page, values)
@@ -79,6 +83,7 @@ def run(arguments: Arguments) -> Outcome:
             "edges": len(graph.edges),
             "findings": {name: vars(finding) for name, finding in findings.items()},
             "paths": [{"strength": strength, "nodes": names} for strength, names, _ in ways],
+            **passed,
         },
         shown=(
             f"{len(graph.nodes):,} nodes, {len(features):,} of them features, and {len(graph.edges):,} edges",
@@ -89,6 +94,7 @@ def run(arguments: Arguments) -> Outcome:
                 [[f"{strength:.2g}", text] for strength, _, text in ways],
                 frozenset({"of the probability"}),
             ),
+            *tables,
             f"open {page.resolve().as_uri()}",
         ),
     )
@@ -104,6 +110,19 @@ def _paths(ground: "Ground", graph: "Graph", n: int) -> list[tuple[float, list[s
         (way.strength, [names[i] for i in way.nodes], " > ".join(said[i] or names[i] for i in way.nodes))
         for way in (strongest(graph, n) if n else [])
     ]
+
+
+def _heads(ground: "Ground", graph: "Graph", config: "TracingConfig", n: int) -> tuple[dict[str, Any], list[Any]]:
+    """What --heads adds to the result, and what it prints."""
+    if not n:
+        return {}, []
+    from dataclasses import asdict
+
+    from monosema.cli.passing import tables
+    from monosema.pipeline.tracing_heads import passing
+
+    found = passing(ground, graph, config, n)
+    return {"heads": asdict(found)}, tables(found)
 
 
 def _next(out: Path, graph: "Graph") -> str:
