@@ -16,7 +16,8 @@ class Arguments:
     """Train dictionaries on RUN/store, all in one pass, and the same on RUN/control/store.
 
     A dictionary is written ARCHITECTURE,setting=value,... or NAME=ARCHITECTURE,setting=value,...;
-    settings of the architecture and of the optimiser stand side by side: narrow=l1,penalty=8,lr=0.002
+    settings of the architecture and of the optimiser stand side by side: narrow=l1,penalty=8,lr=0.002. With
+    cross_layer=true its features are split over the layers that it reads, and write that layer and later ones
     """
 
     run: Positional[Path]

@@ -9,7 +9,7 @@ d_out as well (a coefficient then reads as in Bricken et al. 2023, who sum over 
 """
 
 import abc
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from monosema.dictionaries.codes import SparseCodes
 from monosema.dictionaries.kernels import squared_error
+from monosema.dictionaries.layers import Layers
 from monosema.dictionaries.weights import Weights
 
 FIRST_L0 = 32.0
@@ -70,6 +71,9 @@ class Architecture(abc.ABC):
 
     config: Any
 
+    counts_per_row: tuple[str, ...] = ()
+    """Settings that say how many features a row has: where features are split over layers, each layer has its share."""
+
     scaled_extra: tuple[str, ...] = ()
     """Extra tensors that are in units of activation, and scale with it."""
 
@@ -90,6 +94,14 @@ class Architecture(abc.ABC):
         """Tensors that inference needs and training does not train, from the running statistics."""
         del statistics, n_features
         return {}
+
+    def of_layer(self, layers: Layers, layer: int) -> "Architecture":
+        """The same rule for the features of one layer alone."""
+        settings: dict[str, Any] = {"n_features": layers.starts[layer + 1] - layers.starts[layer]}
+        for name in self.counts_per_row:
+            value = getattr(self.config, name)
+            settings[name] = layers.shares(value)[layer] if isinstance(value, int) else value / len(layers)
+        return type(self)(replace(self.config, **settings))  # type: ignore[call-arg]
 
     def project(self, weights: Weights) -> None:  # noqa: B027
         """Bring the extra tensors back into their range after an optimiser step."""

@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from monosema.core.config import require_range
-from monosema.dictionaries.kernels import decode, pre_activations, select_topk
+from monosema.dictionaries.kernels import decode, pre_activations
+from monosema.dictionaries.selection import strongest
 from monosema.dictionaries.weights import Weights
 
 DEAD_SHARE, DEAD_INTERVALS = 1 / 64, 10
@@ -49,10 +50,10 @@ def auxk_loss(
     if len(features) == 0:
         return error.new_zeros(())
     error = -error
-    W_enc, W_dec, b_enc = weights.W_enc[features], weights.W_dec[features], weights.b_enc[features]
-    codes = select_topk(x, W_enc, b_enc, min(k_aux, len(features)))
-    values = pre_activations(x, None, W_enc, b_enc, codes)
-    guess = decode(codes.with_values(values), W_dec, torch.zeros_like(error[0]))
+    some = weights.of(features)
+    codes = strongest(some, x, k_aux)
+    values = pre_activations(x, None, some.W_enc, some.b_enc, codes)
+    guess = decode(codes.with_values(values), some.W_dec, torch.zeros_like(error[0]))
     spread = (error - error.mean(0)).square().sum()
     scale = min(len(features) / k_aux, 1.0)
     return scale * (guess - error).square().sum() / spread.clamp_min(torch.finfo(error.dtype).tiny)

@@ -17,7 +17,7 @@ from torch import Tensor
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import select_above, select_batch_topk, select_topk
+from monosema.dictionaries.selection import above, strongest, strongest_of_batch
 from monosema.dictionaries.topk import TopKConfig, selected_loss
 from monosema.dictionaries.weights import Weights
 
@@ -44,6 +44,7 @@ class BatchTopK(Architecture):
     """The rule above."""
 
     Config = BatchTopKConfig
+    counts_per_row = ("k",)
     scaled_extra = ("threshold",)
     first_scale = HALF
 
@@ -70,8 +71,8 @@ def select_batch(
 ) -> SparseCodes:
     """The k x batch largest pre-activations of what the encoder multiplies; at first the k largest of each row."""
     if by_row(config, moment, len(x)):
-        return select_topk(x, weights.W_enc, weights.b_enc, config.k)
-    return select_batch_topk(x, weights.W_enc, weights.b_enc, config.k * len(x))
+        return strongest(weights, x, config.k)
+    return strongest_of_batch(weights, x, config.k * len(x))
 
 
 def by_row(config: BatchTopKConfig, moment: Moment, batch: int) -> bool:
@@ -95,4 +96,4 @@ def threshold_extra(statistics: dict[str, float], n_features: int) -> dict[str, 
 
 def encode_above(weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
     """The pre-activations above their feature's threshold."""
-    return select_above(weights.encoder_input(x), weights.W_enc, weights.b_enc, weights.extra["threshold"])
+    return above(weights, weights.encoder_input(x), weights.extra["threshold"])

@@ -44,6 +44,20 @@ class SparseCodes:
         indices = torch.cat([part.indices for part in parts])
         return SparseCodes(indices, torch.cat([part.values for part in parts]), offsets_of(counts), parts[0].n_features)
 
+    @staticmethod
+    def side_by_side(parts: "list[SparseCodes]") -> "SparseCodes":
+        """The same rows by several dictionaries, their features numbered one after the other."""
+        counts = torch.stack([part.l0() for part in parts])
+        offsets = offsets_of(counts.sum(0))
+        begins = offsets[:-1] + counts.cumsum(0) - counts
+        indices = torch.empty(int(offsets[-1]), dtype=torch.int64, device=offsets.device)
+        values, first = parts[0].values.new_empty(len(indices)), 0
+        for part, begin in zip(parts, begins, strict=True):
+            at = torch.arange(len(part.indices), device=begin.device) + (begin - part.offsets[:-1])[part.rows()]
+            indices[at], values[at] = part.indices + first, part.values
+            first += part.n_features
+        return SparseCodes(indices, values, offsets, first)
+
     def dense(self) -> Float[Tensor, "batch n_features"]:
         """The same codes as a matrix, for small cases and for matrices that are hardly sparse."""
         f = self.values.new_zeros(len(self), self.n_features)

@@ -67,6 +67,33 @@ class Dictionary(Shown):
         their frequencies, exactly."""
         return replace(self, keep=self.keep & keep)
 
+    def by_layer(self) -> tuple["Dictionary", ...]:
+        """One dictionary for each layer that features are split over, of those that read it: what all write adds up
+        to what this one writes. Itself alone where they are not split."""
+        layers, w = self.weights.layers, self.weights
+        if layers is None:
+            return (self,)
+        parts = []
+        for i in range(len(layers)):
+            rows, reads, writes = layers.features(i), layers.reads(i), layers.writes(i)
+            b_dec = w.b_dec[writes].clone()
+            b_dec[self.widths_out[i] :] = 0.0
+            extra = {name: tensor[rows] for name, tensor in w.extra.items()}
+            blocks = w.W_enc[rows, reads].contiguous(), w.W_dec[rows, writes].contiguous(), w.b_enc[rows], b_dec
+            part = replace(
+                self,
+                rule=self.rule.of_layer(layers, i),
+                weights=Weights(*blocks, centred=False, extra=extra),
+                reads=self.reads[i : i + 1],
+                writes=self.writes[i:],
+                widths_in=self.widths_in[i : i + 1],
+                widths_out=self.widths_out[i:],
+                keep=self.keep[rows],
+                folder=None,
+            )
+            parts.append(part)
+        return tuple(parts)
+
     def to(self, device: str) -> "Dictionary":
         """The same dictionary on another device."""
         moved = {name: tensor.to(device) for name, tensor in self.weights.named().items()}

@@ -6,7 +6,8 @@
 
 A BatchTopK or Matryoshka dictionary is stored as the JumpReLU it is in use. Pruned features have
 decoder rows of zero there, so that SAELens reconstructs what we do. A dictionary read back is
-bit-identical. A crosscoder of several sites has no counterpart and is refused there, not misread.
+bit-identical. A crosscoder of several sites has no counterpart and is refused there, not misread; nor has one whose
+features are split over layers, which is marked `cross_layer` here.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ from monosema.core import runs, sites
 from monosema.core.config import from_json, to_json
 from monosema.core.errors import DamagedError, MismatchError, RunError, SiteError
 from monosema.dictionaries.dictionary import Dictionary
+from monosema.dictionaries.layers import Layers
 from monosema.dictionaries.table import architecture
 from monosema.dictionaries.weights import Weights
 
@@ -124,6 +126,7 @@ def _config(dictionary: Dictionary) -> dict[str, Any]:
             if f.name.startswith(("reads", "writes", "wid"))
         },
         "metadata": d.metadata,
+        **({"cross_layer": True} if d.weights.layers else {}),
     }
     return {
         **fields,
@@ -164,4 +167,9 @@ def _weights(tensors: dict[str, Tensor], ours: dict[str, Any], folder: Path) -> 
     W_dec = tensors["W_dec"]
     W_enc = W_dec if ours["tied"] else tensors["W_enc"].T.contiguous()
     extra = {name: tensors[name] for name in ours["extra"]}
-    return Weights(W_enc, W_dec, tensors[bias], tensors["b_dec"], ours["reads"] == ours["writes"], extra)
+    layers = Layers.split(n, ours["widths_in"], ours["widths_out"]) if "cross_layer" in ours else None
+    if layers is not None and not layers.hold(W_enc, W_dec):
+        raise MismatchError(
+            f"{folder}: its config says cross_layer, but some feature reads, or writes before, another layer"
+        )
+    return Weights(W_enc, W_dec, tensors[bias], tensors["b_dec"], ours["reads"] == ours["writes"], extra, layers)

@@ -18,7 +18,8 @@ from torch import Tensor
 from monosema.core.config import require_range
 from monosema.dictionaries.architecture import FIRST_L0, HALF, Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import pre_activations, select_above, squared_error
+from monosema.dictionaries.kernels import pre_activations, squared_error
+from monosema.dictionaries.selection import above
 from monosema.dictionaries.weights import Weights
 
 
@@ -54,7 +55,7 @@ class Gated(Architecture):
         return bias_for(FIRST_L0, n_features)
 
     def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
-        codes = select_above(weights.encoder_input(x), weights.W_enc, weights.b_enc)
+        codes = above(weights, weights.encoder_input(x))
         codes = codes.with_values(_magnitudes(weights, codes.values, codes))
         return codes.where(codes.values > 0)
 
@@ -62,7 +63,7 @@ class Gated(Architecture):
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
         x = weights.encoder_input(x)
-        open_gates = select_above(x, weights.W_enc, weights.b_enc)
+        open_gates = above(weights, x)
         gate = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, open_gates)
         codes = open_gates.with_values(_magnitudes(weights, gate, open_gates).relu())
         parts = {"mse": mse(weights, codes, y)[0], "l1": gate.sum() / y.numel()}

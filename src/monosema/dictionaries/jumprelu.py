@@ -28,7 +28,8 @@ from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms
 from monosema.dictionaries.auxk import auxk_loss, require_auxk, silence
 from monosema.dictionaries.batchtopk import encode_above
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import pre_activations, select_above, select_topk
+from monosema.dictionaries.kernels import pre_activations
+from monosema.dictionaries.selection import above, strongest
 from monosema.dictionaries.weights import Weights
 
 
@@ -68,6 +69,7 @@ class JumpReLU(Architecture):
     """The rule above."""
 
     Config = JumpReLUConfig
+    counts_per_row = ("target",)
     scaled_extra = ("threshold",)
     first_scale = HALF
 
@@ -104,10 +106,10 @@ class JumpReLU(Architecture):
         """The codes, and L0 above the thresholds; by row, the thresholds choose nothing yet and only L0 moves them.
         x: what the encoder multiplies."""
         theta, width = weights.extra["threshold"], self.config.bandwidth
-        near = select_above(x, weights.W_enc, weights.b_enc, (theta - width / 2).detach())
+        near = above(weights, x, (theta - width / 2).detach())
         near_theta = near.spread(theta)
         if by_row:
-            codes = select_topk(x, weights.W_enc, weights.b_enc, max(1, round(self.config.target)))
+            codes = strongest(weights, x, max(1, round(self.config.target)))
             codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
             return codes, _Step.apply(near.values, near_theta, width).sum() / len(x)
         pre = pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, near)

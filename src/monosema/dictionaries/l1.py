@@ -15,7 +15,8 @@ from torch import Tensor
 from monosema.core.config import require, require_range
 from monosema.dictionaries.architecture import FIRST_L0, Architecture, Moment, Terms, bias_for, mse, warmed
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import pre_activations, select_above
+from monosema.dictionaries.kernels import pre_activations
+from monosema.dictionaries.selection import above
 from monosema.dictionaries.weights import Weights
 
 
@@ -59,13 +60,13 @@ class L1(Architecture):
         return bias_for(FIRST_L0, n_features)
 
     def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
-        return select_above(weights.encoder_input(x), weights.W_enc, weights.b_enc)
+        return above(weights, weights.encoder_input(x))
 
     def loss(
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
         x = weights.encoder_input(x)
-        codes = select_above(x, weights.W_enc, weights.b_enc)
+        codes = above(weights, x)
         codes = codes.with_values(pre_activations(x, weights.centre, weights.W_enc, weights.b_enc, codes))
         parts = {"mse": mse(weights, codes, y)[0], "l1": codes.values.sum() / y.numel()}
         penalty = self.config.penalty * warmed(moment.progress, self.config.warmup)

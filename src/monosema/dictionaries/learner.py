@@ -17,6 +17,7 @@ from monosema.dictionaries import resampling
 from monosema.dictionaries.architecture import Moment, Terms
 from monosema.dictionaries.dictionary import Dictionary
 from monosema.dictionaries.l1 import L1Config
+from monosema.dictionaries.layers import Layers
 from monosema.dictionaries.optimiser import Adam
 from monosema.dictionaries.scaling import Scaling, folded
 from monosema.dictionaries.spec import DictionarySpec, usual_lr
@@ -61,8 +62,12 @@ class Learner:
         spec, random = self.spec, generator(self.seed, self.spec.name, "weights")
         tied = isinstance(spec.config, L1Config) and spec.config.tied
         mean_in, mean_out = self.scaling.mean(spec.reads), self.scaling.mean(spec.writes)
-        centred = spec.reads == spec.writes
-        weights = initial(spec.config.n_features, mean_in, mean_out, centred=centred, tied=tied, generator=random)
+        centred, layers = spec.reads == spec.writes, None
+        if spec.cross_layer:
+            layers = Layers.split(spec.config.n_features, self._widths(spec.reads), self._widths(spec.writes))
+        weights = initial(
+            spec.config.n_features, mean_in, mean_out, centred=centred, tied=tied, generator=random, layers=layers
+        )
         weights.extra.update(self.rule.extra(spec.config.n_features))
         weights.b_enc.add_(self.rule.first_bias(spec.config.n_features))
         if not tied:
@@ -72,6 +77,9 @@ class Learner:
         ready = {name: t.to(self.device).requires_grad_() for name, t in weights.named().items()}
         return weights.replaced(ready)
 
+    def _widths(self, sites: tuple[str, ...]) -> tuple[int, ...]:
+        return tuple(len(self.scaling.means[site]) for site in sites)
+
     def add(
         self, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], progress: float, share: float
     ) -> None:
@@ -80,6 +88,7 @@ class Learner:
             terms = self.rule.loss(self.weights, x, y, Moment(progress, self.silent, self.length.rows))
         with timed("backward"):
             (share * terms.loss).backward()
+            self.weights.clear_gradient()
         self.added.append((terms, share))
 
     def step(self, progress: float) -> dict[str, Any]:
@@ -126,9 +135,6 @@ class Learner:
         weights.extra.update(self.rule.inference_extra(means, weights.n_features))
         weights = folded(weights, self.rule, self.factor_in.to(self.device), self.factor_out.to(self.device))
         spec = self.spec
-        widths_in, widths_out = (
-            [len(self.scaling.means[site]) for site in sites] for sites in (spec.reads, spec.writes)
-        )
         keep = torch.ones(weights.n_features, dtype=torch.bool, device=self.device)
         details = {"optimiser": spec.to_json()["optimiser"] | {"lr": self.lr}, **metadata}
         return Dictionary(
@@ -137,8 +143,8 @@ class Learner:
             weights,
             spec.reads,
             spec.writes,
-            tuple(widths_in),
-            tuple(widths_out),
+            self._widths(spec.reads),
+            self._widths(spec.writes),
             keep,
             details,
         )

@@ -52,6 +52,8 @@ def resample(
     losses = torch.cat([row_losses(weights, rule, x, y, penalty) for x, y in rows()])
     picks = _draw(losses.double().square(), len(features), generator)
     inputs, errors = _collect(weights, rule, rows, picks)
+    if weights.layers is not None:
+        weights.layers.of(features).clear(inputs, errors)
     written = inputs if weights.centred else errors
     weights.W_dec[features] = _unit(written)
     if not weights.tied:

@@ -2,6 +2,7 @@
 
 topk,k=12,n_features=1024,lr=0.002          named 'topk'
 narrow=l1,penalty=8,tied=true               named 'narrow'
+clt=batchtopk,k=64,cross_layer=true         named 'clt', its features split over the layers that it reads
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ from typing import Any, Literal
 from monosema.core.config import from_json, from_text, require, require_range, to_json
 from monosema.core.errors import ConfigError, unknown
 from monosema.dictionaries.architecture import Architecture
+from monosema.dictionaries.l1 import L1Config
 from monosema.dictionaries.table import architecture
 
 LR_SCALE, MOST_TURN, MOST_LR = 2.0, 0.1, 0.01
@@ -60,7 +62,8 @@ def usual_lr(d_in: int, steps: int) -> float:
 
 @dataclass(frozen=True)
 class DictionarySpec:
-    """One dictionary to train. `config` is the architecture's own; reads == writes: an autoencoder."""
+    """One dictionary to train. `config` is the architecture's own; reads == writes: an autoencoder. `cross_layer`: its
+    features are split over layers, one for each site in `reads`, and write that of `writes` and later ones."""
 
     name: str
     architecture: str
@@ -68,20 +71,36 @@ class DictionarySpec:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    cross_layer: bool = False
 
     def __post_init__(self) -> None:
         if not self.name or set(self.name) & set('/\\:*?"<>| ') or self.name.startswith("."):
             raise ConfigError(f"'{self.name}' cannot name a folder: use letters, digits, '-' and '_'")
         if not isinstance(self.config, architecture(self.architecture).Config):
             raise ConfigError(f"'{self.name}': {type(self.config).__name__} is not a config of '{self.architecture}'")
+        if self.cross_layer:
+            self._require_layers()
+
+    def _require_layers(self) -> None:
+        n, said = len(self.reads), f"'{self.name}' is cross_layer, so"
+        require(n == len(self.writes), f"{said} it must write as many sites as it reads: {n}, not {len(self.writes)}")
+        require(self.reads != self.writes, f"{said} it must write elsewhere than it reads, as from mlp_in to mlp_out")
+        require(
+            self.architecture != "matryoshka", f"{said} it cannot be matryoshka: its first features would be layer 0's"
+        )
+        require(not (isinstance(self.config, L1Config) and self.config.tied), f"{said} it cannot be tied")
+        for name in ("n_features", *architecture(self.architecture).counts_per_row):
+            value = getattr(self.config, name)
+            require(value >= n, f"{said} each of its {n} layers needs a share: {name} is {value}")
 
     def rule(self) -> Architecture:
         """The architecture, with its config."""
         return architecture(self.architecture)(self.config)  # type: ignore[call-arg]
 
     def to_json(self) -> dict[str, Any]:
-        """As written to checkpoints and run directories."""
-        return {f.name: to_json(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        """As written to checkpoints and run directories; `cross_layer` only where it holds, as before it was there."""
+        data = {f.name: to_json(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        return {name: value for name, value in data.items() if name != "cross_layer" or value}
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> "DictionarySpec":
@@ -89,13 +108,14 @@ class DictionarySpec:
         config = from_json(architecture(data["architecture"]).Config, data["config"], data["name"])
         optimiser = from_json(OptimiserConfig, data["optimiser"], data["name"])
         reads, writes = tuple(data["reads"]), tuple(data["writes"])
-        return DictionarySpec(data["name"], data["architecture"], config, reads, writes, optimiser)
+        cross_layer = "cross_layer" in data and data["cross_layer"]
+        return DictionarySpec(data["name"], data["architecture"], config, reads, writes, optimiser, cross_layer)
 
 
 def parse_spec(text: str, reads: tuple[str, ...], writes: tuple[str, ...]) -> DictionarySpec:
     """The dictionary that a line of the module's examples describes.
 
-    Settings of the architecture and of the optimiser stand side by side. Raises ConfigError for an
+    Settings of the architecture, of the optimiser and `cross_layer` stand side by side. Raises ConfigError for an
     unknown architecture or setting (naming the nearest) and for values that cannot work.
     """
     head, *pairs = [part.strip() for part in text.split(",")]
@@ -104,12 +124,19 @@ def parse_spec(text: str, reads: tuple[str, ...], writes: tuple[str, ...]) -> Di
     settings = dict(_pair(pair, text) for pair in pairs)
     ours = {f.name for f in dataclasses.fields(OptimiserConfig)}
     theirs = {f.name for f in dataclasses.fields(cls.Config)}
+    known = ours | theirs | {"cross_layer"}
     for key in settings:
-        if key not in ours | theirs:
-            raise ConfigError(f"'{text}': {unknown('setting', key, ours | theirs)}")
+        if key not in known:
+            raise ConfigError(f"'{text}': {unknown('setting', key, known)}")
     config = from_text(cls.Config, {k: v for k, v in settings.items() if k in theirs}, text)
     optimiser = from_text(OptimiserConfig, {k: v for k, v in settings.items() if k in ours}, text)
-    return DictionarySpec(name or kind.rpartition(":")[2], kind, config, reads, writes, optimiser)
+    split = from_text(_Split, {k: v for k, v in settings.items() if k == "cross_layer"}, text)
+    return DictionarySpec(name or kind.rpartition(":")[2], kind, config, reads, writes, optimiser, split.cross_layer)
+
+
+@dataclass(frozen=True)
+class _Split:
+    cross_layer: bool = False
 
 
 def _pair(text: str, whole: str) -> tuple[str, str]:

@@ -15,7 +15,8 @@ from monosema.core.config import require_range
 from monosema.dictionaries.architecture import HALF, Architecture, Moment, Terms, mse
 from monosema.dictionaries.auxk import auxk_loss, require_auxk, silence
 from monosema.dictionaries.codes import SparseCodes
-from monosema.dictionaries.kernels import pre_activations, select_topk
+from monosema.dictionaries.kernels import pre_activations
+from monosema.dictionaries.selection import strongest
 from monosema.dictionaries.weights import Weights
 
 
@@ -44,19 +45,20 @@ class TopK(Architecture):
     """The rule above."""
 
     Config = TopKConfig
+    counts_per_row = ("k",)
     first_scale = HALF
 
     def __init__(self, config: TopKConfig) -> None:
         self.config = config
 
     def encode(self, weights: Weights, x: Float[Tensor, "batch d_in"]) -> SparseCodes:
-        return select_topk(weights.encoder_input(x), weights.W_enc, weights.b_enc, self.config.k)
+        return strongest(weights, weights.encoder_input(x), self.config.k)
 
     def loss(
         self, weights: Weights, x: Float[Tensor, "batch d_in"], y: Float[Tensor, "batch d_out"], moment: Moment
     ) -> Terms:
         centred = weights.encoder_input(x)
-        codes = select_topk(centred, weights.W_enc, weights.b_enc, self.config.k)
+        codes = strongest(weights, centred, self.config.k)
         return selected_loss(weights, centred, y, codes, moment, self.config)
 
 

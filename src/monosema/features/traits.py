@@ -170,7 +170,7 @@ def _redirected(
     """A dictionary that fires as before and whose `features` write other rows."""
     w, decoder = dictionary.weights, dictionary.W_dec.detach().clone()
     decoder[features] = rows.to(decoder)
-    return replace(dictionary, weights=Weights(w.W_enc, decoder, w.b_enc, w.b_dec, w.centred, w.extra))
+    return replace(dictionary, weights=Weights(w.W_enc, decoder, w.b_enc, w.b_dec, w.centred, w.extra, w.layers))
 
 
 def _column(values: Sequence[float | None]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A prompt traced in a run: its model, its transcoders, the pruned graph, and the files that are written of it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from monosema.corpus import Tokenizer
 from monosema.dictionaries import Dictionary
 from monosema.models import Model
 from monosema.pipeline.exploring import open_model
+from monosema.pipeline.tracing_specs import set_of
 
 READ, WRITTEN = ("mlp_in", "resid_mid", "resid_pre"), "mlp_out"
 
@@ -57,20 +58,26 @@ def open_ground(run: Path, asked: Sequence[str] = ()) -> Ground:
     Raises RunError when the run has no transcoders, ConfigError when it has several sets or none of that name,
     MismatchError when one is another model's.
     """
-    model, tokenizer, dictionaries = open_model(run)
+    return ground_of(run, *open_model(run), asked)
+
+
+def ground_of(
+    run: Path, model: Model, tokenizer: Tokenizer, dictionaries: Mapping[str, Dictionary], asked: Sequence[str] = ()
+) -> Ground:
+    """The same of a run that is open. Raises as `open_ground` does."""
     there = [name for name in dictionaries if _is_transcoder(dictionaries[name])]
     if not there:
         raise RunError(
             f"{run} holds no transcoders: harvest with --site mlp_in --site mlp_out, then train with --reads mlp_in "
             "--writes mlp_out"
         )
-    sets = sorted({_set_of(name) for name in there})
+    sets = sorted({set_of(name) for name in there})
     for name in asked:
         if name not in there and name not in sets:
             raise ConfigError(unknown("set of transcoders", name, [*sets, *there]))
     if not asked and len(sets) > 1:
         raise ConfigError(f"{run} holds several sets of transcoders, {', '.join(sets)}: say which, by --dictionaries")
-    chosen = [name for name in there if not asked or name in asked or _set_of(name) in asked]
+    chosen = [name for name in there if not asked or name in asked or set_of(name) in asked]
     return Ground(run, model, tokenizer, {name: dictionaries[name] for name in chosen})
 
 
@@ -127,13 +134,21 @@ def write_graph(ground: Ground, graph: Graph, folder: Path) -> tuple[Path, Path]
     """Write the graph to `folder`, and neuronpedia.json beside it, which does not say where the run is."""
     folder.mkdir(parents=True, exist_ok=True)
     save_graph(graph, folder)
+    write_neuronpedia(open_to_all(graph), folder / "neuronpedia.json", about_of(ground, graph))
+    return folder / "graph.json", folder / "neuronpedia.json"
+
+
+def about_of(ground: Ground, graph: Graph) -> About:
+    """What Neuronpedia's JSON says besides the graph."""
     texts = tuple(ground.tokenizer.token_texts(graph.tokens.tolist()))
     labels = {name: said for name, said in zip(graph.nodes.ids(), named(ground, graph), strict=True) if said}
     slug = re.sub(r"[^a-z0-9]+", "-", graph.facts["prompt"].lower()).strip("-") or "prompt"
-    about = About(slug, ground.model.name, graph.facts["prompt"], texts, labels)
-    open_to_all = {name: fact for name, fact in graph.facts.items() if name != "run"}
-    write_neuronpedia(replace(graph, facts=open_to_all), folder / "neuronpedia.json", about)
-    return folder / "graph.json", folder / "neuronpedia.json"
+    return About(slug, ground.model.name, graph.facts["prompt"], texts, labels)
+
+
+def open_to_all(graph: Graph) -> Graph:
+    """The graph without the fact where its run is."""
+    return replace(graph, facts={name: fact for name, fact in graph.facts.items() if name != "run"})
 
 
 def named(ground: Ground, graph: Graph) -> list[str]:
@@ -148,7 +163,3 @@ def named(ground: Ground, graph: Graph) -> list[str]:
 def _is_transcoder(dictionary: Dictionary) -> bool:
     reads = {site.rpartition(".")[0] for site in dictionary.reads}
     return reads <= set(READ) and {site.rpartition(".")[0] for site in dictionary.writes} == {WRITTEN}
-
-
-def _set_of(name: str) -> str:
-    return re.sub(r"-\d+$", "", name)

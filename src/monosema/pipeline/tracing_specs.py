@@ -1,6 +1,9 @@
-"""A transcoder for every layer in one pass: a kind of site stands for that of every layer.
+"""Transcoders of all layers in one pass: a kind of site stands for that of every layer.
 
 --reads mlp_in --writes mlp_out, tc=topk,...    -->    tc-0: mlp_in.0 -> mlp_out.0,  tc-1: mlp_in.1 -> mlp_out.1, ...
+clt=topk,...,cross_layer=true    -->    clt: mlp_in.0, mlp_in.1, ... -> mlp_out.0, mlp_out.1, ...
+
+What NAME-0, NAME-1, ... are together is called the set NAME; a cross-layer one is a set by itself.
 """
 
 import re
@@ -23,8 +26,9 @@ def every_layer(there: Sequence[str], asked: Sequence[str]) -> tuple[str, ...]:
 def layered_specs(
     texts: Sequence[str], reads: Sequence[str], writes: Sequence[str], there: Sequence[str]
 ) -> list[DictionarySpec] | None:
-    """Of every text a dictionary for each layer, from one kind of site to another: NAME-0, NAME-1, ...; None when
-    `reads` and `writes` are sites. Raises SiteError for layers of which only one of the two is `there`."""
+    """Of every text a dictionary for each layer, from one kind of site to another: NAME-0, NAME-1, ...; of a text with
+    `cross_layer` one for all of them. None when `reads` and `writes` are sites. Raises SiteError for layers of which
+    only one of the two is `there`."""
     kinds = {_kind(site) for site in there}
     if len(reads) != 1 or len(writes) > 1 or reads[0] in there or reads[0] not in kinds:
         return None
@@ -37,12 +41,24 @@ def layered_specs(
         raise SiteError(f"the store has only one of {reads[0]} and {into} of layer {lacking}: harvest both")
     found: list[DictionarySpec] = []
     for text in texts:
-        for layer in sorted(ends[0]):
-            one = parse_spec(text, (f"{reads[0]}.{layer}",), (f"{into}.{layer}",))
-            found.append(replace(one, name=f"{one.name}-{layer}"))
+        layers = sorted(ends[0])
+        sites = [tuple(f"{kind}.{layer}" for layer in layers) for kind in (reads[0], into)]
+        whole = parse_spec(text, sites[0], sites[1])
+        if whole.cross_layer:
+            found.append(whole)
+            continue
+        found += [
+            replace(whole, name=f"{whole.name}-{layer}", reads=sites[0][i : i + 1], writes=sites[1][i : i + 1])
+            for i, layer in enumerate(layers)
+        ]
     if len({one.name for one in found}) < len(found):
         raise ConfigError("two dictionaries have the same name: write NAME=ARCHITECTURE,... for each")
     return found
+
+
+def set_of(name: str) -> str:
+    """The set of dictionaries that one called `name` belongs to."""
+    return re.sub(r"-\d+$", "", name)
 
 
 def _kind(site: str) -> str:
