@@ -22,9 +22,9 @@ from torch import Tensor
 
 from monosema.core.errors import MismatchError
 
-Taps = Mapping[torch.nn.Module, Callable[[str, Tensor], Tensor]]
-"""For each attention module that is tapped: takes a part (q, k, v, pattern, z) and its value, returns the value to go
-on with."""
+Taps = Mapping[torch.nn.Module, Mapping[str, Callable[[Tensor], Tensor]]]
+"""For each attention module that is tapped, by part (q, k, v, pattern, z): takes its value, returns the one to go on
+with. Parts that are not named are left alone."""
 
 NAME = "monosema"
 """Our name in transformers' registries of attention functions and masks."""
@@ -47,17 +47,17 @@ def eager_function(attention: torch.nn.Module) -> Callable[..., tuple[Tensor, Te
 def implementation(module: torch.nn.Module, taps: Taps, *, fused: bool = False) -> Iterator[None]:
     """Within it `module` computes attention through `taps` if there are any, else fused or eagerly; afterwards as
     before."""
-    configs = _configs(module)
-    before = [config._attn_implementation for config in configs]
+    wanted = NAME if taps else "sdpa" if fused else "eager"
+    others = [(config, own) for config in _configs(module) if (own := config._attn_implementation) != wanted]
     token = _taps.set(taps)
     if taps:
         _register()
-    for config in configs:
-        config._attn_implementation = NAME if taps else "sdpa" if fused else "eager"
+    for config, _ in others:
+        config._attn_implementation = wanted
     try:
         yield
     finally:
-        for config, own in zip(configs, before, strict=True):
+        for config, own in others:
             config._attn_implementation = own
         _taps.reset(token)
 
@@ -86,16 +86,17 @@ def _attention(
     d_head] (k and v with as many heads as the model has keys) and expects z as [batch, seq, head, d_head].
     What it adds to the scores (T5's position bias) comes in `kwargs` and is in the pattern."""
     eager = eager_function(module)
-    if module not in (taps := _taps.get()):
-        return eager(module, query, key, value, attention_mask, **kwargs)
-    tap = taps[module]
-    query = tap("q", query.transpose(1, 2)).transpose(1, 2)
-    key = tap("k", key.transpose(1, 2)).transpose(1, 2)
-    value = tap("v", value.transpose(1, 2)).transpose(1, 2)
+    taps = _taps.get().get(module, {})
+    if "q" in taps:
+        query = taps["q"](query.transpose(1, 2)).transpose(1, 2)
+    if "k" in taps:
+        key = taps["k"](key.transpose(1, 2)).transpose(1, 2)
+    if "v" in taps:
+        value = taps["v"](value.transpose(1, 2)).transpose(1, 2)
     z, pattern = eager(module, query, key, value, attention_mask, **kwargs)
-    edited = tap("pattern", pattern)
-    if edited is not pattern:
+    if "pattern" in taps and (edited := taps["pattern"](pattern)) is not pattern:
+        pattern = edited
         groups = query.shape[1] // value.shape[1]
         repeated = value if groups == 1 else value.repeat_interleave(groups, dim=1)
-        z = torch.matmul(edited, repeated).transpose(1, 2).contiguous()
-    return tap("z", z), edited
+        z = torch.matmul(pattern, repeated).transpose(1, 2).contiguous()
+    return taps["z"](z) if "z" in taps else z, pattern

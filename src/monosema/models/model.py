@@ -264,12 +264,13 @@ class Model:
             raise DataError(
                 f"{tokens.shape[1]} tokens in a row are more than the {self.n_context} that {self.name} takes"
             )
-        low, high = int(tokens.min()), int(tokens.max())
-        n_tokens = self.module.get_submodule(self.family.embed).get_parameter("weight").shape[0]
+        low, high = (int(end) for end in tokens.aminmax())
+        embedding = self.module.get_submodule(self.family.embed).get_parameter("weight")
+        n_tokens = embedding.shape[0]
         if low < 0 or high >= n_tokens:
             wrong, known = low if low < 0 else high, f"0 to {n_tokens - 1}"
             raise DataError(f"token {wrong} is not in {self.name}'s vocabulary ({known}): was another tokenizer used?")
-        return tokens.to(self.device)
+        return tokens.to(embedding.device)
 
 
 _PASSING_SETTINGS = frozenset({"_name_or_path", "transformers_version", "architectures", "dtype"})

@@ -12,6 +12,7 @@ not asked for is kept.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -99,13 +100,11 @@ def forward(
 
 
 def _taps(module: torch.nn.Module, places: Mapping[str, Place], inside: set[str], visits: _Visits) -> Taps:
-    # 'dec.cross_pattern.2' is part 'pattern' of what is between 'dec.cross_' and '.2'.
-    around = {places[site].path: (site.rpartition("_")[0], site.rpartition(".")[2]) for site in inside}
-
-    def tap(kind: str, layer: str) -> Callable[[str, Tensor], Tensor]:
-        return lambda part, x: visits(f"{kind}_{part}.{layer}", x)
-
-    return {module.get_submodule(path): tap(*names) for path, names in around.items()}
+    found: dict[torch.nn.Module, dict[str, Apply]] = {}
+    for site in inside:
+        part = site.rpartition("_")[2].partition(".")[0]  # 'dec.cross_pattern.2' is part 'pattern'
+        found.setdefault(module.get_submodule(places[site].path), {})[part] = partial(visits, site)
+    return found
 
 
 def _hook(hooks: ExitStack, module: torch.nn.Module, place: Place, site: str, visits: _Visits) -> None:

@@ -36,7 +36,6 @@ from monosema.features.tables.shards import load, ranges
 from monosema.features.tables.showing import Shown, write_effects
 from monosema.features.tables.text import Reading, TableText, vocabulary, write_text
 from monosema.models.losses import require_next_token
-from monosema.models.quiet import quiet_notices
 
 KEPT = 2**27
 """Bytes of freed memory that are not given back at once: a pass takes and frees some megabytes again and again."""
@@ -188,8 +187,7 @@ class _Build:
             table.work.mkdir(parents=True, exist_ok=True)
         spill = next(iter(self.tables.values())).work / "spill"
         device = self.model.device.type
-        quietly = quiet_notices()  # once: every pass would set a level of logging and set it back
-        with Database(self.config.memory_mb, spill) as database, float32_products(device), quietly:
+        with Database(self.config.memory_mb, spill) as database, float32_products(device):
             self._write_text(database)
             self._gather("activations", self.model, self.tables, database)
             self._describe("description", self.model, self.tables, database)
