@@ -15,7 +15,10 @@
     induction_by_hand, train_induction            an induction circuit that is known, and one that was learnt
     Pairs, Patch, places          two prompts, and what of them is patched
     activation_patching, attribution_patching, path_patching    what that does, is estimated to do, and by which way
-    explore_heads, explore_patching               all of it as a page
+    Part, parts_of, coordinates   sites as dictionaries see them, and as their own coordinates
+    feature_effects, exact_effects, node_edges    what features and errors do to an answer, and through one another
+    find_circuit, FeatureCircuit, MeanAblation    those that make it, and what is left of it with all else at its mean
+    explore_heads, explore_patching, explore_circuit    all of it as a page
 
 Names are resolved when they are first used, so that importing the package costs no torch.
 """
@@ -35,6 +38,17 @@ if TYPE_CHECKING:
     from monosema.circuits.attribution.targets import token_of
     from monosema.circuits.attribution.tracing import TraceConfig, trace
     from monosema.circuits.attribution.wiring import Wiring
+    from monosema.circuits.features.circuits import FeatureCircuit, find_circuit
+    from monosema.circuits.features.controls import random_nodes, unlearned
+    from monosema.circuits.features.edges import node_edges
+    from monosema.circuits.features.effects import feature_effects
+    from monosema.circuits.features.exact import exact_effects
+    from monosema.circuits.features.exploring import explore_circuit
+    from monosema.circuits.features.keeping import Kept, MeanAblation
+    from monosema.circuits.features.nodes import FeatureEffects, FeatureNode, NodeSet
+    from monosema.circuits.features.parts import Part, coordinates, parts_of
+    from monosema.circuits.features.settings import CircuitConfig
+    from monosema.circuits.features.states import means_of
     from monosema.circuits.heads.by_hand import induction_by_hand
     from monosema.circuits.heads.composition import Composition, composition, composition_score
     from monosema.circuits.heads.direct import DirectLogits, direct_logits
@@ -68,20 +82,28 @@ __all__ = [
     "Bench",
     "Change",
     "Check",
+    "CircuitConfig",
     "Composition",
     "Crossings",
     "DirectLogits",
     "Edges",
     "Effect",
     "Effects",
+    "FeatureCircuit",
+    "FeatureEffects",
+    "FeatureNode",
     "Graph",
     "HeadWeights",
     "HeadsConfig",
     "InductionConfig",
+    "Kept",
     "Look",
     "LowRank",
+    "MeanAblation",
+    "NodeSet",
     "Nodes",
     "Pairs",
+    "Part",
     "Patch",
     "PatchConfig",
     "PatternScores",
@@ -99,20 +121,29 @@ __all__ = [
     "check",
     "composition",
     "composition_score",
+    "coordinates",
     "direct_logits",
+    "exact_effects",
+    "explore_circuit",
     "explore_heads",
     "explore_patching",
+    "feature_effects",
     "feature_places",
+    "find_circuit",
     "head_weights",
     "induction_by_hand",
     "induction_pairs",
     "intervene",
     "load_graph",
+    "means_of",
+    "node_edges",
     "pair_of",
+    "parts_of",
     "path_patching",
     "pattern_scores",
     "places",
     "random_groups",
+    "random_nodes",
     "read_neuronpedia",
     "read_pairs",
     "receivers",
@@ -124,6 +155,7 @@ __all__ = [
     "total_effects",
     "trace",
     "train_induction",
+    "unlearned",
     "unrelated_prompts",
     "write_neuronpedia",
 ]
@@ -134,20 +166,28 @@ _HOMES = {
     "Bench": "interventions.effects",
     "Change": "interventions.changes",
     "Check": "interventions.checking",
+    "CircuitConfig": "features.settings",
     "Composition": "heads.composition",
     "Crossings": "attribution.heads_of",
     "DirectLogits": "heads.direct",
     "Edges": "attribution.sweep",
     "Effect": "interventions.effects",
     "Effects": "patch.effects",
+    "FeatureCircuit": "features.circuits",
+    "FeatureEffects": "features.nodes",
+    "FeatureNode": "features.nodes",
     "Graph": "attribution.graph",
     "HeadWeights": "heads.weights",
     "HeadsConfig": "heads.settings",
     "InductionConfig": "heads.learning",
+    "Kept": "features.keeping",
     "Look": "attribution.looking",
     "LowRank": "heads.lowrank",
+    "MeanAblation": "features.keeping",
+    "NodeSet": "features.nodes",
     "Nodes": "attribution.graph",
     "Pairs": "patch.pairs",
+    "Part": "features.parts",
     "Patch": "patch.places",
     "PatchConfig": "patch.settings",
     "PatternScores": "heads.patterns",
@@ -165,20 +205,29 @@ _HOMES = {
     "check": "interventions.checking",
     "composition": "heads.composition",
     "composition_score": "heads.composition",
+    "coordinates": "features.parts",
     "direct_logits": "heads.direct",
+    "exact_effects": "features.exact",
+    "explore_circuit": "features.exploring",
     "explore_heads": "heads.exploring",
     "explore_patching": "patch.exploring",
+    "feature_effects": "features.effects",
     "feature_places": "patch.features",
+    "find_circuit": "features.circuits",
     "head_weights": "heads.weights",
     "induction_by_hand": "heads.by_hand",
     "induction_pairs": "patch.pairs",
     "intervene": "interventions.effects",
     "load_graph": "attribution.files",
+    "means_of": "features.states",
+    "node_edges": "features.edges",
     "pair_of": "patch.pairs",
+    "parts_of": "features.parts",
     "path_patching": "patch.paths",
     "pattern_scores": "heads.patterns",
     "places": "patch.places",
     "random_groups": "patch.controls",
+    "random_nodes": "features.controls",
     "read_neuronpedia": "attribution.neuronpedia",
     "read_pairs": "patch.pairs",
     "receivers": "patch.paths",
@@ -190,6 +239,7 @@ _HOMES = {
     "total_effects": "interventions.predicting",
     "trace": "attribution.tracing",
     "train_induction": "heads.learning",
+    "unlearned": "features.controls",
     "unrelated_prompts": "patch.controls",
     "write_neuronpedia": "attribution.neuronpedia",
 }

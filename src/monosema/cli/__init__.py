@@ -34,6 +34,7 @@ VERBS = {
     "geometry": "say what is near what among a model's token embeddings, and what chance alone gives",
     "heads": "say where heads look, which read what others write, and what they add to the logits",
     "patch": "carry activations from one prompt into another, and say where the difference between them is",
+    "circuit": "find the features that make an answer, and say what they keep of it beside neurons and chance",
     "trace": "say which features caused what a model says after a prompt, as a graph",
     "intervene": "change features of a prompt, and say what that does beside what the graph says",
     "planning": "train small models that plan ahead, and that do not, and ask where they plan",

@@ -3,6 +3,7 @@
     "stdlib"                      the running Python's own source; real text on every machine
     "language,seed=3"             text by a grammar whose features are known (`languages.config`)
     "statements:comparisons"      statements, for a model to learn truth from (`statements.language_config`)
+    "agreement"                   sentences whose verbs agree with their subjects (`agreement.config`)
     notes.txt, book.md, ...       one text file, cut into sections of about 4,000 characters
     data.jsonl, data.parquet      one document a row
     folder/                       its text files (one document each), or its tables, recursively
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from monosema.core.errors import DataError
 from monosema.corpus import folders
+from monosema.corpus.agreement.config import is_agreement, parse_agreement
 from monosema.corpus.languages.config import is_spec, parse_language
 from monosema.corpus.statements.language_config import is_statements, parse_statement_text
 
@@ -81,6 +83,10 @@ def _pairs(spec: str | Path, field: str) -> Iterator[tuple[str, str]]:
         from monosema.corpus.statements.language import StatementText
 
         return StatementText(parse_statement_text(spec)).documents()
+    if isinstance(spec, str) and is_agreement(spec):
+        from monosema.corpus.agreement.text import AgreementText
+
+        return AgreementText(parse_agreement(spec)).documents()
     if path.is_dir():
         return folders.folder(path, field)
     if path.is_file():
@@ -88,6 +94,6 @@ def _pairs(spec: str | Path, field: str) -> Iterator[tuple[str, str]]:
     if folders.WILD & set(str(spec)):
         return folders.matching(str(spec), field)
     raise DataError(
-        f"corpus '{spec}' does not exist: give a file, a folder, a pattern such as 'texts/**/*.md', stdlib, language "
-        "or statements:mixed"
+        f"corpus '{spec}' does not exist: give a file, a folder, a pattern such as 'texts/**/*.md', stdlib, language, "
+        "agreement or statements:mixed"
     )
