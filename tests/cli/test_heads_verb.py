@@ -25,7 +25,8 @@ def test_it_names_the_heads_of_the_circuit(tmp_path: Path, capsys: pytest.Captur
     answer = " ".join(exhibit["answer"])
     assert "Previous token: head 0.0 gives" in answer and "Induction: head 1.0 gives" in answer
     assert "head 1.0 reads by its keys most of what head 0.0 writes" in answer
-    assert "Head 1.0 adds most to the logit of the last repeated token" in answer
+    assert "Head 1.0 has the largest direct effect on the logit of the last repeated token: 9.7" in answer
+    assert "above the mean of all tokens" in answer
     assert "next: monosema patch --example by-hand --task induction" in said
     drawn = [panel for panel in exhibit["panels"] if panel["kind"] != "table"]
     assert len(list((tmp_path / "one" / "heads").glob("*.svg"))) == len(drawn) == 9

@@ -15,6 +15,7 @@
     induction_by_hand, train_induction            an induction circuit that is known, and one that was learnt
     Pairs, Patch, places          two prompts, and what of them is patched
     activation_patching, attribution_patching, path_patching    what that does, is estimated to do, and by which way
+    along                         the same by paths of several edges
     Part, parts_of, coordinates   sites as dictionaries see them, and as their own coordinates
     feature_effects, exact_effects, node_edges    what features and errors do to an answer, and through one another
     find_circuit, FeatureCircuit, MeanAblation    those that make it, and what is left of it with all else at its mean
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from monosema.circuits.interventions.effects import Bench, Effect, intervene
     from monosema.circuits.interventions.predicting import total_effects
     from monosema.circuits.patch.activation import activation_patching
+    from monosema.circuits.patch.along import along
     from monosema.circuits.patch.attribution import attribution_patching
     from monosema.circuits.patch.controls import random_groups, unrelated_prompts
     from monosema.circuits.patch.effects import Agreement, Effects, agreement
@@ -117,6 +119,7 @@ __all__ = [
     "activation_patching",
     "agreement",
     "agreement_pairs",
+    "along",
     "attribution_patching",
     "check",
     "composition",
@@ -201,6 +204,7 @@ _HOMES = {
     "activation_patching": "patch.activation",
     "agreement": "patch.effects",
     "agreement_pairs": "patch.pairs",
+    "along": "patch.along",
     "attribution_patching": "patch.attribution",
     "check": "interventions.checking",
     "composition": "heads.composition",

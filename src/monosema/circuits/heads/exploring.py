@@ -1,7 +1,5 @@
 """A model's heads as an exhibit: where they look, what they compose, what they add to the logits."""
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -105,17 +103,18 @@ def sentences(found: Study, numbers: dict[str, Finding]) -> tuple[str, ...]:
     )
     if pairs := found.own.composition.strongest("K", 1):
         layer, head, later, reader, score = pairs[0]
-        band = found.own.composition.baseline
-        times = score / band.mean if band.mean else math.nan
+        band, scores = found.own.composition.baseline, found.own.composition.scores["K"]
         said.append(
             f"Of all pairs, head {later}.{reader} reads by its keys most of what head {layer}.{head} writes: "
-            f"{short(score)}, {short(times)} times random matrices of the same shapes."
+            f"{short(score)}. The median pair has {short(float(scores[~scores.isnan()].median()))}, random matrices of "
+            f"the same shapes {short(band.mean)}."
         )
     effects = found.own.direct.by_head(found.model.n_layers, found.model.n_heads).mean(-1)
     layer, head = divmod(int(effects.abs().argmax()), effects.shape[1])
     total = float(found.own.direct.total.mean())
     said.append(
-        f"Head {layer}.{head} adds most to the logit of {found.prompts} directly: {short(float(effects[layer, head]))} "
-        f"of {short(total)} above the mean of all tokens. Parts add up to it exactly."
+        f"Head {layer}.{head} has the largest direct effect on the logit of {found.prompts}: "
+        f"{short(float(effects[layer, head]))}. That logit is {short(abs(total))} {'above' if total >= 0 else 'below'} "
+        "the mean of all tokens, and the parts add up to it exactly."
     )
     return tuple(said)

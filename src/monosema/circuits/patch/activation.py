@@ -65,7 +65,7 @@ def at_the_end(
 class Carried:
     """What is carried over at each place: the source's activation, or a feature's vector to be added."""
 
-    def __init__(self, source: Seen, added: Mapping[Patch, Tensor]) -> None:
+    def __init__(self, source: Seen, added: Mapping[tuple[str, int], Tensor]) -> None:
         self.source, self.added = source, added
 
     def put(self, patch: Patch, x: Tensor) -> None:
@@ -73,7 +73,7 @@ class Carried:
         if patch.feature is None:
             x[patch.cut(x)] = self.source[patch.site][patch.cut(x)]
         else:
-            x[patch.cut(x)] += self.added[patch][patch.cut(x)]
+            x[patch.cut(x)] += self.added[patch.site, patch.feature][patch.cut(x)]
 
 
 def changes(
@@ -82,18 +82,17 @@ def changes(
     """What `groups` carry over from `source` to the corrupted prompts."""
     patches = {patch for group in groups for patch in group}
     sites = sorted({patch.site for patch in patches})
-    features = [patch for patch in patches if patch.feature is not None]
-    read = sorted({dictionaries[patch.site].reads[0] for patch in features})
+    features = {(patch.site, patch.feature) for patch in patches if patch.feature is not None}
+    read = sorted({dictionaries[site].reads[0] for site, _ in features})
     there = model.run(source, sorted({*sites, *read}))
     here = model.run(pairs.corrupted, read)
-    added = {patch: _difference(dictionaries[patch.site], patch.feature, there, here) for patch in features}
+    added = {(site, i): _difference(dictionaries[site], i, there, here) for site, i in features}
     return Carried(there, added)
 
 
-def _difference(dictionary: Dictionary, feature: int | None, there: Seen, here: Seen) -> Float[Tensor, "pair token d"]:
-    """What more the feature writes there than here."""
-    assert feature is not None
-    site = dictionary.reads[0]
+def _difference(dictionary: Dictionary, feature: int, there: Seen, here: Seen) -> Float[Tensor, "pair token *heads d"]:
+    """What more the feature writes there than here, in the shape of the site that it writes."""
+    site, written = dictionary.reads[0], there[dictionary.writes[0]]
     shape = there[site].shape[:2]
     values = []
     for seen in (there, here):
@@ -102,7 +101,8 @@ def _difference(dictionary: Dictionary, feature: int | None, there: Seen, here: 
         column = codes.values.new_zeros(len(codes))
         column[codes.rows()[mine]] = codes.values[mine]
         values.append(column.view(shape))
-    return ((values[0] - values[1])[..., None] * dictionary.W_dec[feature].detach()).to(there[site])
+    added = (values[0] - values[1])[..., None] * dictionary.W_dec[feature].detach()
+    return added.view(written.shape).to(written)
 
 
 def _edits(groups: Sequence[Group], carried: Carried, n_pairs: int) -> list[Edit]:

@@ -4,10 +4,11 @@ import math
 
 import torch
 
+from monosema.circuits.patch.effects import Effects
 from monosema.circuits.patch.pairs import Pairs
 from monosema.circuits.patch.panels import Texts, panels
 from monosema.circuits.patch.settings import PatchConfig
-from monosema.circuits.patch.studying import Kind, PatchStudy, study
+from monosema.circuits.patch.studying import Kind, PatchStudy, Ways, study
 from monosema.core.exhibits import Exhibit
 from monosema.core.findings import Finding, bootstrap, short
 from monosema.core.seeding import generator
@@ -63,6 +64,8 @@ def findings(found: PatchStudy) -> dict[str, Finding]:
     for kind in found.kinds:
         numbers[f"{kind.name}_strongest"] = _strongest(kind, found)
         numbers[f"{kind.name}_together"] = _together(kind, found)
+    if found.ways is not None and found.ways.onward is not None and found.ways.onward_unrelated is not None:
+        numbers["path"] = _path(found.ways.onward, found.ways.onward_unrelated, found)
     value, n = found.agreement.correlation, sum(len(kind.patches) for kind in found.kinds)
     control, control_is = found.unrelated_agreement, "estimates for an unrelated prompt"
     numbers["estimates"] = Finding("correlation", value, control, control_is, value, value, n, "places")
@@ -75,6 +78,15 @@ def _strongest(kind: Kind, found: PatchStudy) -> Finding:
     control = float(kind.unrelated.share[i])
     value, n = float(kind.exact.share[i]), len(found.pairs)
     return Finding("effect", value, control, "the same place of an unrelated prompt", low, high, n, "pairs")
+
+
+def _path(onward: Effects, unrelated: Effects, found: PatchStudy) -> Finding:
+    """Of the path from the strongest head through its strongest reader straight to the logits."""
+    low, high = onward.interval(len(onward) - 1, found.config.seed)
+    value, control = float(onward.share[-1]), float(unrelated.share[-1])
+    return Finding(
+        "effect", value, control, "the same path from an unrelated prompt", low, high, len(found.pairs), "pairs"
+    )
 
 
 def _together(kind: Kind, found: PatchStudy) -> Finding:
@@ -105,13 +117,8 @@ def sentences(found: PatchStudy) -> tuple[str, ...]:
             f"Of {len(kind.inner)} places of {kind.name}{where}, {kind.strongest} does most by itself: {short(share)} "
             f"of the difference. The strongest {n} together do {short(chosen)}{beside}."
         )
-    if found.paths is not None:
-        share = found.paths.share.tolist()
-        best = max(range(len(share) - 1), key=lambda i: abs(share[i]))
-        said.append(
-            f"What {found.sender} writes acts most through {found.paths.names[best]}: {short(share[best])}, of "
-            f"{short(share[-1])} through all paths together."
-        )
+    if found.ways is not None:
+        said.append(_ways(found.ways))
     error = found.agreement
     agrees = "undefined" if math.isnan(error.correlation) else short(error.correlation)
     said.append(
@@ -119,3 +126,19 @@ def sentences(found: PatchStudy) -> tuple[str, ...]:
         f"average, and by {short(error.max_error)} at worst, at {error.worst[0][0]}."
     )
     return tuple(said)
+
+
+def _ways(ways: Ways) -> str:
+    share = ways.readers.share.tolist()
+    best = max(range(len(share) - 1), key=lambda i: abs(share[i]))
+    first = (
+        f"What {ways.sender} writes acts most through {ways.readers.names[best]}: {short(share[best])}, of "
+        f"{short(share[-1])} through all readers together."
+    )
+    if ways.onward is None or ways.onward_unrelated is None:
+        return first
+    straight, beside = float(ways.onward.share[-1]), float(ways.onward_unrelated.share[-1])
+    return (
+        f"{first} Through {ways.reader} and from there straight to the logits: {short(straight)} (from an unrelated "
+        f"prompt {short(beside)})."
+    )

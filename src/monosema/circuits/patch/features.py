@@ -10,8 +10,11 @@ from monosema.models import Model
 
 
 @torch.no_grad()
-def feature_places(model: Model, pairs: Pairs, dictionary: Dictionary, most: int = 30) -> tuple[Patch, ...]:
-    """At most `most` features, those first of which most differs: sum of |difference| times what one unit writes.
+def feature_places(
+    model: Model, pairs: Pairs, dictionary: Dictionary, most: int = 30, by_position: bool = False
+) -> tuple[Patch, ...]:
+    """At most `most` features, those first of which most differs: sum of |difference| times what one unit writes. With
+    `by_position`, features at one position each.
 
     Raises MismatchError for a dictionary of another model or of several sites, DataError when nothing differs.
     """
@@ -26,8 +29,12 @@ def feature_places(model: Model, pairs: Pairs, dictionary: Dictionary, most: int
         raise MismatchError(f"the dictionary's widths are {widths}, at {read} and {written} of {model.name} {wanted}")
     seen = [model.run(tokens, [read])[read].flatten(0, 1).flatten(1) for tokens in (pairs.clean, pairs.corrupted)]
     clean, corrupted = (dictionary.encode(x.to(dictionary.W_enc)).dense() for x in seen)
-    size = (clean - corrupted).abs().sum(0) * dictionary.W_dec.detach().norm(dim=1)
+    differs = (clean - corrupted).abs().unflatten(0, (len(pairs), -1)).sum(0) * dictionary.W_dec.detach().norm(dim=1)
+    size = differs.flatten() if by_position else differs.sum(0)
     order = [i for i in size.argsort(descending=True, stable=True)[:most].tolist() if float(size[i]) > 0]
     if not order:
         raise DataError("no feature of the dictionary fires differently on the two prompts: there is nothing to patch")
-    return tuple(Patch(written, feature=i) for i in order)
+    if not by_position:
+        return tuple(Patch(written, feature=i) for i in order)
+    places = (divmod(i, dictionary.n_features) for i in order)
+    return tuple(Patch(written, position, feature=i) for position, i in places)

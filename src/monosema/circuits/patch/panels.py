@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from monosema.circuits.patch.effects import Effects
 from monosema.circuits.patch.places import Patch
 from monosema.circuits.patch.studying import Kind, PatchStudy
 from monosema.core.exhibits import Heatmap, Panel, Points, Scatter, Table
@@ -56,15 +57,29 @@ def strongest(found: PatchStudy) -> Table:
 
 
 def paths(found: PatchStudy) -> tuple[Table, ...]:
-    """Who reads what the strongest head writes."""
-    if found.paths is None:
+    """Who reads what the strongest head writes, and where the strongest reader takes it."""
+    if found.ways is None:
         return ()
-    share = found.paths.share.tolist()
-    order = sorted(range(len(share) - 1), key=lambda i: -abs(share[i]))[: found.config.shown]
-    rows = [(found.paths.names[i], short(share[i])) for i in order]
-    rows.append(("all of them together", short(share[-1])))
-    says = f"The effect of {found.sender} when only one reader sees what it writes; all together is patching it."
-    return (Table(f"Who reads {found.sender}", says, ("reader", "effect"), tuple(rows)),)
+    ways, headers, n = found.ways, ("reader", "effect", "from an unrelated prompt"), found.config.shown
+    rows = _rows(ways.readers, ways.readers_unrelated, n, last="all of them together")
+    says = f"The effect of {ways.sender} when only one reader sees what it writes; all together is patching it."
+    tables = [Table(f"Who reads {ways.sender}", says, headers, rows)]
+    if ways.onward is not None and ways.onward_unrelated is not None:
+        says = (
+            f"The effect when only {ways.reader} sees what {ways.sender} writes, and only one reader what it then does."
+        )
+        rows = _rows(ways.onward, ways.onward_unrelated, n)
+        tables.append(Table(f"And on from {ways.reader}", says, ("path", *headers[1:]), rows))
+    return tuple(tables)
+
+
+def _rows(own: Effects, other: Effects, n: int, last: str = "") -> tuple[tuple[str, str, str], ...]:
+    """The `n` largest effects; where `last` is given, the last row under that name, whatever its size."""
+    share, beside, names = own.share.tolist(), other.share.tolist(), own.names
+    count = len(share) - bool(last)
+    order = sorted(range(count), key=lambda i: -abs(share[i]))[:n]
+    rows = [(names[i], short(share[i]), short(beside[i])) for i in order]
+    return (*rows, (last, short(share[-1]), short(beside[-1]))) if last else tuple(rows)
 
 
 def against(found: PatchStudy) -> Scatter:

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
-from monosema.circuits.patch.activation import ROWS, Carried, at_the_end, changes, putting
+from monosema.circuits.patch.activation import ROWS, at_the_end, changes, putting
 from monosema.circuits.patch.effects import Effects
 from monosema.circuits.patch.metrics import Metric, measure
 from monosema.circuits.patch.pairs import Pairs
@@ -84,31 +84,52 @@ def path_patching(
     routes: Sequence[Sequence[Receiver]],
     metric: Metric = "logit_diff",
     dictionaries: Dictionaries | None = None,
+    source: Int64[Tensor, "pair token"] | None = None,
     rows: int = ROWS,
 ) -> Effects:
     """What `sender` does through each of `routes`, a route being the receivers that it goes to.
 
+    source  the prompts whose activations the sender takes over; the clean ones if None
     rows    prompts in a forward pass, shadows not counted, at most, but at least one route's
     Raises ConfigError for a family whose layers do not simply add to the stream and for senders that enter it at
     different places, SiteError for a receiver that does not read what the sender writes, and as `activation_patching`.
     """
-    require_next_token(model, "patching")
     given = dictionaries or {}
-    require_places(model, [sender], pairs.n_tokens, given)
-    all_of = {one.site for one in receivers(model, sender)}
-    for one in (one for route in routes for one in route):
-        _require_receiver(model, one, all_of, pairs.n_tokens)
+    require_sender(model, pairs, sender, given)
+    for route in routes:
+        require_readers(model, sender, route, pairs.n_tokens)
     clean, corrupted = (at_the_end(model, tokens, pairs, metric) for tokens in (pairs.clean, pairs.corrupted))
-    delta = _delta(model, pairs, sender, changes(model, pairs, [sender], given, pairs.clean))
-    found, step = [corrupted.new_empty(0, len(pairs))], max(1, rows // len(pairs))
+    delta = sent(model, pairs, sender, given, source)
+    values = through(model, pairs, delta, routes, metric, rows)
+    names = tuple(" + ".join(map(str, route)) or "nothing" for route in routes)
+    return Effects(names, values, clean, corrupted, metric)
+
+
+def through(
+    model: Model, pairs: Pairs, delta: Tensor, routes: Sequence[Sequence[Receiver]], metric: Metric, rows: int
+) -> Float[Tensor, "route pair"]:
+    """The metric when only the receivers of each route see `delta` [pair, token, d_model] in the stream."""
+    found, step = [torch.empty(0, len(pairs), dtype=torch.float64)], max(1, rows // len(pairs))
     for start in range(0, len(routes), step):
         part = routes[start : start + step]
         tokens = pairs.corrupted.repeat(2 * len(part), 1)
-        edits = _edits(model, part, delta, len(pairs))
-        logits = model.run(tokens, ["logits"], edits)["logits"][: len(tokens) // 2, -1]
-        found.append(measure(metric, logits.unflatten(0, (-1, len(pairs))), pairs).cpu())
-    names = tuple(" + ".join(map(str, route)) or "nothing" for route in routes)
-    return Effects(names, torch.cat(found), clean, corrupted, metric)
+        logits = model.run(tokens, ["logits"], shown_to(model, part, delta, len(pairs)))["logits"]
+        own = logits[: len(tokens) // 2, -1].unflatten(0, (-1, len(pairs)))
+        found.append(measure(metric, own, pairs).cpu())
+    return torch.cat(found)
+
+
+def require_sender(model: Model, pairs: Pairs, sender: Group, dictionaries: Dictionaries) -> None:
+    """Raise for a model without next tokens or a place that is not there."""
+    require_next_token(model, "patching")
+    require_places(model, [sender], pairs.n_tokens, dictionaries)
+
+
+def require_readers(model: Model, sender: Group, route: Sequence[Receiver], n_tokens: int) -> None:
+    """Raise SiteError unless all of `route` read what `sender` writes."""
+    reached = {one.site for one in receivers(model, sender)}
+    for one in route:
+        _require_receiver(model, one, reached, n_tokens)
 
 
 def _entry(model: Model, sender: Group) -> tuple[int, int]:
@@ -145,8 +166,15 @@ def _require_receiver(model: Model, one: Receiver, reached: set[str], n_tokens: 
         raise SiteError(f"{one}: there is no position {one.position}, the prompts have 0 to {n_tokens - 1}")
 
 
-def _delta(model: Model, pairs: Pairs, sender: Group, carried: Carried) -> Float[Tensor, "pair token d"]:
-    """What more is in the stream, once it has entered."""
+def sent(
+    model: Model,
+    pairs: Pairs,
+    sender: Group,
+    dictionaries: Dictionaries,
+    source: Int64[Tensor, "pair token"] | None = None,
+) -> Float[Tensor, "pair token d"]:
+    """What more is in the stream, once it has entered, when `sender` takes over the activations of `source`."""
+    carried = changes(model, pairs, [sender], dictionaries, pairs.clean if source is None else source)
     site = _written_at(sender[0])
     edits = [
         Edit(name, putting([(0, patch) for patch in sender if patch.site == name], carried, len(pairs)))
@@ -156,7 +184,8 @@ def _delta(model: Model, pairs: Pairs, sender: Group, carried: Carried) -> Float
     return after - before
 
 
-def _edits(model: Model, routes: Sequence[Sequence[Receiver]], delta: Tensor, n_pairs: int) -> list[Edit]:
+def shown_to(model: Model, routes: Sequence[Sequence[Receiver]], delta: Tensor, n_pairs: int) -> list[Edit]:
+    """The edits by which the receivers of each route see `delta` in the stream. Rows: [own or shadow, route, pair]."""
     halves = (2, len(routes), n_pairs)
     by_site: dict[str, list[tuple[int, Receiver]]] = {}
     for i, route in enumerate(routes):

@@ -5,6 +5,8 @@ Patch("resid_post.3", position=4)            one
 Patch("attn_z.2", head=1)                    a head, at every position (what it writes: all that it does)
 Patch("attn_pattern.2", position=4, head=1)  where a head looks from position 4
 Patch("mlp_out.5", feature=812)              a dictionary's feature, by the vector that it writes
+Patch("mlp_out.5", position=4, feature=812)  the same at one position
+Patch("attn_z.2", head=1, feature=812)       of what a feature of attn_z writes, the part of one head
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +84,8 @@ def _require_feature(patch: Patch, dictionaries: Dictionaries) -> None:
     one = dictionaries[patch.site]
     if one.writes != (patch.site,) or len(one.reads) != 1:
         raise MismatchError(f"{patch}: its dictionary must read one site and write {patch.site} alone")
-    if patch.head is not None or not 0 <= (patch.feature or 0) < one.n_features:
-        raise SiteError(f"{patch}: there is no such feature, its dictionary has 0 to {one.n_features - 1} and no heads")
+    if not 0 <= (patch.feature or 0) < one.n_features:
+        raise SiteError(f"{patch}: there is no such feature, its dictionary has 0 to {one.n_features - 1}")
 
 
 def n_heads(model: Model, kind: str) -> int:

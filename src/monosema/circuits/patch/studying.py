@@ -8,12 +8,13 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from monosema.circuits.patch.activation import activation_patching, at_the_end
+from monosema.circuits.patch.along import along, written_by
 from monosema.circuits.patch.attribution import attribution_patching
 from monosema.circuits.patch.controls import random_groups, unrelated_prompts
 from monosema.circuits.patch.effects import Agreement, Effects, agreement, correlation
 from monosema.circuits.patch.features import feature_places
 from monosema.circuits.patch.pairs import Pairs
-from monosema.circuits.patch.paths import path_patching, receivers
+from monosema.circuits.patch.paths import Receiver, path_patching, receivers
 from monosema.circuits.patch.places import Dictionaries, Patch, places
 from monosema.circuits.patch.settings import PatchConfig
 from monosema.dictionaries import Dictionary
@@ -44,19 +45,35 @@ class Kind:
 
 
 @dataclass(frozen=True)
+class Ways:
+    """By which ways a sender acts.
+
+    readers   through each reader, all of them together last
+    onward    through the strongest that writes, `reader`, to each that reads that; None where none writes
+    each beside the same when the sender takes over an unrelated prompt's activations
+    """
+
+    sender: Patch
+    readers: Effects
+    readers_unrelated: Effects
+    reader: Receiver | None
+    onward: Effects | None
+    onward_unrelated: Effects | None
+
+
+@dataclass(frozen=True)
 class PatchStudy:
     """answered: of each pair, whether the clean prompt's answer has a higher logit than the wrong one, on the clean
     prompt and on the corrupted. agreement: of estimates with effects over all kinds; unrelated_agreement: the
-    correlation with the effects of estimates for an unrelated prompt. paths: from the strongest head of the first kind
-    of heads to each reader, all of them last."""
+    correlation with the effects of estimates for an unrelated prompt. ways: of the strongest head of the first kind of
+    heads."""
 
     pairs: Pairs
     answered: tuple[Bool[Tensor, "pair"], Bool[Tensor, "pair"]]
     kinds: tuple[Kind, ...]
     agreement: Agreement
     unrelated_agreement: float
-    sender: Patch | None
-    paths: Effects | None
+    ways: Ways | None
     config: PatchConfig
 
 
@@ -92,8 +109,7 @@ def study(
         tuple(kinds),
         agreement(estimated, exact, config.shown),
         correlation(elsewhere.share, exact.share),
-        sender,
-        None if sender is None else _paths(model, pairs, sender, config),
+        None if sender is None else _ways(model, pairs, sender, strange, config),
         config,
     )
 
@@ -112,6 +128,21 @@ def _together(
     return activation_patching(model, pairs, [chosen, *random], config.metric, given, rows=config.rows)
 
 
-def _paths(model: Model, pairs: Pairs, sender: Patch, config: PatchConfig) -> Effects:
+def _ways(model: Model, pairs: Pairs, sender: Patch, strange: Tensor, config: PatchConfig) -> Ways:
     ends = receivers(model, [sender])
-    return path_patching(model, pairs, [sender], [*((one,) for one in ends), ends], config.metric, rows=config.rows)
+    own, other = (
+        path_patching(
+            model, pairs, [sender], [*((one,) for one in ends), ends], config.metric, source=source, rows=config.rows
+        )
+        for source in (None, strange)
+    )
+    writing = [i for i, one in enumerate(ends) if one.part != "end"]
+    if not writing:
+        return Ways(sender, own, other, None, None, None)
+    reader = ends[max(writing, key=lambda i: abs(float(own.share[i])))]
+    paths = [[reader, one] for one in receivers(model, [written_by([reader])])]
+    onward = [
+        along(model, pairs, [sender], paths, config.metric, source=source, rows=config.rows)
+        for source in (None, strange)
+    ]
+    return Ways(sender, own, other, reader, onward[0], onward[1])
