@@ -14,7 +14,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 BENCH := runs/bench
-PEERS := saelens dictionary-learning sparsify sae-vis saedashboard concept-erasure circuit-tracer
+PEERS := saelens dictionary-learning sparsify sae-vis saedashboard concept-erasure circuit-tracer transformer-lens nnsight
 
 .PHONY: demo test lint docs unit peers bench peers-bench format clean
 .DELETE_ON_ERROR:
@@ -76,6 +76,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/train.py --quality --n-features 4096 --rows 20000 --seeds 1 --json $(BENCH)/loss.json
 	$(BIN)/python benchmarks/scaling.py --max 4096 --rounds 1 --json $(BENCH)/scaling.json --plot $(BENCH)/scaling.svg
 	$(BIN)/python benchmarks/harvest.py --rounds 2 --tokens 32768 --json $(BENCH)/harvest.json
+	$(BIN)/python benchmarks/hooks.py --rounds 2 --seconds 0.5 --json $(BENCH)/hooks.json
 	$(BIN)/python benchmarks/features.py --rounds 1 --peer-features 32 --json $(BENCH)/features.json
 	$(BIN)/python benchmarks/recovery.py --out $(BENCH)/recovery --rows 20000 --seeds 1 --shares 1 --grounds independent \
 		--json $(BENCH)/recovery.json
@@ -93,6 +94,9 @@ $(VENV)-saedashboard/.installed: PEER := sae-dashboard==0.8.0 sae-lens==6.54.12 
 # concept-erasure needs torch alone; what its worker reads and writes needs the other two.
 $(VENV)-concept-erasure/.installed: PEER := concept-erasure==0.2.4 safetensors numpy
 $(VENV)-circuit-tracer/.installed: PEER := circuit-tracer==0.5.0
+# The bridge of version 4. HookedTransformer, which ended with version 3, is beside SAELens.
+$(VENV)-transformer-lens/.installed: PEER := transformer-lens==4.3.0
+$(VENV)-nnsight/.installed: PEER := nnsight==0.8.1
 
 # The versions beside torch are the peers' own affair: of our constraints they get torch's alone, and it goes first.
 # dictionary-learning and sae-dashboard come with torchvision. What is published of that is built for CUDA and cannot

@@ -24,7 +24,7 @@ from benchmarks.contenders import OURS, Contender
 from benchmarks.processes import Worker
 from benchmarks.race import in_turn, installed
 from benchmarks.rounds import ratios, summary
-from benchmarks.tables import ValueRow, machine, number, table, versions, write_rows
+from benchmarks.tables import ValueRow, machine, number, spread, table, versions, write_rows
 from benchmarks.workers.tracing import MODEL, TOKENS, TRANSCODERS, TraceTask
 
 CIRCUIT_TRACER = Contender("circuit_tracer", "circuit-tracer", "circuit_tracer", None, {})
@@ -107,7 +107,7 @@ def main(config: CircuitsBenchConfig) -> int:
         traced, failures = raced(contenders, Path(made), config)
         rows = rows_of(traced)
     print(f"{machine()}; {config.threads} threads; {versions(contenders)}\n")
-    body = [[row.name, number(row.value), row.unit, number(row.ratio)] for row in rows]
+    body = [[row.name, number(row.value), row.unit, spread(row)] for row in rows]
     print(table(["", "value", "unit", f"against {CIRCUIT_TRACER.name}"], body), end="")
     if config.json:
         write_rows(config.json, rows)
@@ -143,8 +143,9 @@ def rows_of(traced: dict[str, Traced]) -> list[ValueRow]:
         times = {name: getattr(found, kind) for name, found in traced.items()}
         against = ratios(times, CIRCUIT_TRACER.name) if reference else {}
         for name, values in times.items():
-            ratio = against[name].median if reference else None
-            rows.append(ValueRow(f"{name}/{kind}", summary(values).median, "s", ratio))
+            ratio = against.get(name)
+            ends = (ratio.median, ratio.low, ratio.high) if ratio else (None,)
+            rows.append(ValueRow(f"{name}/{kind}", summary(values).median, "s", *ends))
     for name, found in traced.items():
         if found.peak_mb is not None:
             peak = found.peak_mb / reference.peak_mb if reference and reference.peak_mb else None

@@ -15,6 +15,7 @@ from typing import Any, final
 from benchmarks.contenders import ROOT, Contender
 from benchmarks.workers.erasing import EraseTask
 from benchmarks.workers.feed import Task
+from benchmarks.workers.hooking import HookTask
 from benchmarks.workers.showing import ShowTask
 from benchmarks.workers.tracing import TraceTask
 from monosema.core.errors import MonosemaError
@@ -35,7 +36,9 @@ class WorkerError(MonosemaError):
 class Worker:
     """A contender at work. `close` ends it, whatever it is doing."""
 
-    def __init__(self, contender: Contender, task: Task | ShowTask | EraseTask | TraceTask, *mode: str) -> None:
+    def __init__(
+        self, contender: Contender, task: Task | ShowTask | EraseTask | TraceTask | HookTask, *mode: str
+    ) -> None:
         """mode: further words on its command line."""
         self.name = contender.name
         self.complaints = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)

@@ -34,12 +34,15 @@ class TrainingRow:
 
 @dataclass(frozen=True)
 class ValueRow:
-    """ratio: of value to what it is measured beside; None where there is nothing beside it."""
+    """ratio: of value to what it is measured beside; None where there is nothing beside it. low, high: of that ratio
+    over the rounds, where each of them has one."""
 
     name: str
     value: float
     unit: str
     ratio: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 def write_rows(path: Path, rows: Sequence[TrainingRow] | Sequence[ValueRow]) -> None:
@@ -69,6 +72,12 @@ def number(value: float | None) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
+def spread(row: ValueRow) -> str:
+    """The ratio of a row, with the lowest and the highest where they are known."""
+    ends = "" if row.low is None or row.high is None else f" ({number(row.low)} to {number(row.high)})"
+    return number(row.ratio) + ends
+
+
 PACKAGES = {
     "ours": "monosema",
     "saelens": "sae-lens",
@@ -78,6 +87,8 @@ PACKAGES = {
     "saedashboard": "sae-dashboard",
     "concept-erasure": "concept-erasure",
     "circuit-tracer": "circuit-tracer",
+    "transformer-lens": "transformer-lens",
+    "nnsight": "nnsight",
 }
 """The package that each environment is for."""
 
