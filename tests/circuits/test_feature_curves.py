@@ -6,7 +6,7 @@ import torch
 from monosema.circuits.features.circuits import find_circuit
 from monosema.circuits.features.controls import random_nodes, unlearned
 from monosema.circuits.features.curves import all_curves, split, subject
-from monosema.circuits.features.keeping import MeanAblation, keeping
+from monosema.circuits.features.keeping import Kept, MeanAblation, keeping
 from monosema.circuits.features.nodes import FeatureNode, all_nodes, no_nodes, set_of
 from monosema.circuits.features.parts import coordinates
 from monosema.circuits.features.settings import CircuitConfig
@@ -134,6 +134,16 @@ def test_a_circuit_is_its_nodes_with_their_edges():
         == weight
         == pytest.approx(float(found.edges.abs().max()) * (1 if weight > 0 else -1))
     )
+
+
+def test_two_circuits_are_compared_pair_by_pair():
+    # F of the first is .75, of the second .5; pair by pair the difference is 1 in 4 throughout, so no interval is left.
+    one, other = torch.tensor([3.0, 6.0]).double(), torch.tensor([2.0, 4.0]).double()
+    model, nothing = torch.tensor([4.0, 8.0]).double(), torch.zeros(2).double()
+    first, second = Kept(one, model, nothing), Kept(other, model, nothing)
+    assert (first.share, second.share) == (0.75, 0.5)
+    assert first.ahead_of(second) == (0.25, 0.25, 0.25) and second.ahead_of(first)[0] == -0.25
+    assert first.interval() == (0.75, 0.75)
 
 
 def test_pairs_are_split_and_too_few_are_refused():

@@ -99,6 +99,11 @@ class Kept:
             )
         return float((self.values - self.nothing).mean()) / above
 
+    def ahead_of(self, other: "Kept", seed: int = 0) -> tuple[float, float, float]:
+        """How much larger F is than that of another circuit on the same pairs, with the 95% interval over pairs."""
+        terms = torch.stack([self.values - other.values, self.model - self.nothing], 1)
+        return bootstrap(terms, lambda s: s[..., 0] / s[..., 1], generator(seed, "difference"))
+
     def interval(self, seed: int = 0) -> tuple[float, float]:
         """The 95% interval of F over pairs."""
         terms = torch.stack([self.values - self.nothing, self.model - self.nothing], 1)

@@ -37,7 +37,8 @@ SENTENCES = 8192
 
 @dataclass(frozen=True)
 class PlantedConfig:
-    """How the small model and its dictionaries are made: TopK at resid_post of every layer."""
+    """How the small model and its dictionaries are made: TopK at resid_pre.0 and at resid_post of every
+    layer, so that whatever reaches the answer passes all of them."""
 
     steps: int = 250
     n_layers: int = 3
@@ -108,7 +109,7 @@ def _model(language: Agreement, config: PlantedConfig) -> Model:
 
 def _dictionaries(model: Model, language: Agreement, config: PlantedConfig) -> dict[str, Dictionary]:
     tokens = language.draw(SENTENCES, generator(config.seed, "agreement", "activations")).tokens
-    sites = [f"resid_post.{layer}" for layer in range(model.n_layers)]
+    sites = ["resid_pre.0", *(f"resid_post.{layer}" for layer in range(model.n_layers))]
     usable = tokens != 0
     source = Rows({site: x[usable] for site, x in model.run(tokens, sites).items()})
     rule = TopKConfig(n_features=config.n_features, k=config.k)

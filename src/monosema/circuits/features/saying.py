@@ -26,6 +26,7 @@ def findings(found: CircuitStudy) -> dict[str, Finding]:
         "answered": _answered(found),
         "faithfulness": _share("faithfulness", _kept(features, size), _kept(random, size), at_random, seed),
         "beside_neurons": _share("faithfulness", _kept(features, size), _kept(neurons, size), few, seed),
+        "ahead_of_neurons": _ahead(_kept(features, size), (_kept(neurons, size), _kept(random, size)), seed),
         "beside_unlearned": _share(
             "faithfulness", _kept(features, size), _kept(nothing, size), f"as many of {WHAT}", seed
         ),
@@ -55,6 +56,14 @@ def _answered(found: CircuitStudy) -> Finding:
     return share("answered", clean, rate(corrupted), "on the corrupted prompts", "held-out pairs")
 
 
+def _ahead(one: Kept, others: tuple[Kept, Kept], seed: int) -> Finding:
+    """How far ahead of the neurons; the control is how far random features are."""
+    neurons, random = others
+    value, low, high = one.ahead_of(neurons, seed)
+    control, n = random.ahead_of(neurons, seed)[0], len(one.values)
+    return Finding("faithfulness beyond neurons'", value, control, "of random features", low, high, n, "held-out pairs")
+
+
 def _estimates(found: CircuitStudy) -> Finding:
     integrated, once = found.errors
     n = len(found.circuit.nodes)
@@ -68,13 +77,12 @@ def sentences(found: CircuitStudy) -> tuple[str, ...]:
     size = features.sizes[features.at(found.config.top)]
     keeps = [_said(_kept(curve, size)) for curve in (features, neurons, random, nothing)]
     left = [_said(_left(curve, size)) for curve in (features, neurons, random)]
-    better = _kept(features, size).share > _kept(neurons, size).share
-    verdict = "" if better else " So the features are no better here than the coordinates they were learned from."
+    verdict = _verdict(_kept(features, size), _kept(neurons, size), found.config.seed)
     return (
         *_knowing(found),
         f"With every other node at its mean and all errors too, the {size:,} features with the largest effects keep "
         f"{keeps[0]} of the answer; as many neurons of the same sites keep {keeps[1]}, as many features at random "
-        f"{keeps[2]}, and as many of {WHAT} {keeps[3]}.{verdict}",
+        f"{keeps[2]}, and as many of {WHAT} {keeps[3]}. {verdict}",
         f"To keep {ENOUGH:g} of it takes {_needed(features)} features of {features.n_active:,} that are active, or "
         f"{_needed(neurons)} neurons of {neurons.n_active:,}.",
         f"Without these {size:,} features {left[0]} of the answer is left; without as many neurons {left[1]}, without "
@@ -82,6 +90,16 @@ def sentences(found: CircuitStudy) -> tuple[str, ...]:
         _about_errors(found, size),
         _about_estimates(found),
     )
+
+
+def _verdict(features: Kept, neurons: Kept, seed: int) -> str:
+    value, low, high = features.ahead_of(neurons, seed)
+    ahead = f"Features are ahead of neurons by {short(round(value, 3) + 0.0)} (95% {short(low)}..{short(high)})"
+    if low > 0:
+        return f"{ahead}."
+    if high < 0:
+        return f"{ahead}: they do worse than the coordinates they were learned from."
+    return f"{ahead}: these pairs do not show them to be better than the coordinates they were learned from."
 
 
 def _said(one: Kept) -> str:
