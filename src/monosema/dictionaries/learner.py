@@ -55,7 +55,8 @@ class Learner:
         self.stopped = ""
         self.added: list[tuple[Terms, float]] = []
         o = spec.optimiser
-        self.lr = usual_lr(self.weights.W_enc.shape[1], length.steps) if o.lr is None else o.lr
+        d_in = self.weights.W_enc.shape[1] // (len(spec.reads) if spec.cross_layer else 1)  # what one feature reads
+        self.lr = usual_lr(d_in, length.steps) if o.lr is None else o.lr
         self.adam = Adam(self.weights.named(), ("W_dec",), (o.beta1, o.beta2), o.state)
 
     def _initial_weights(self) -> Weights:

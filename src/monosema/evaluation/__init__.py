@@ -4,6 +4,7 @@
     METRICS, Metric, ScoreBatch      one class a metric; score_codes for activations without a model
     Scorecard, frontier              plain values for files and pages
     prune, PruneConfig, PruneStudy   kill frequent features, and compare at the same L0
+    score_together, Together         dictionaries that replace several sites at once, such as all MLPs
     recover                          against a world whose features are known
     detect, Detection, mean_f1       against a language whose features are known
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from monosema.evaluation.recovery import recover
     from monosema.evaluation.scorecard import Histogram, MetricInfo, Row, Scorecard
     from monosema.evaluation.scoring import Control, score
+    from monosema.evaluation.together import score_together
+    from monosema.evaluation.together_scores import LayerScore, Together
 
 __all__ = [
     "METRICS",
@@ -34,6 +37,7 @@ __all__ = [
     "Detection",
     "FrontierPoint",
     "Histogram",
+    "LayerScore",
     "Metric",
     "MetricInfo",
     "Predictions",
@@ -44,6 +48,7 @@ __all__ = [
     "ScoreBatch",
     "ScoreConfig",
     "Scorecard",
+    "Together",
     "detect",
     "frontier",
     "mean_f1",
@@ -51,6 +56,7 @@ __all__ = [
     "recover",
     "score",
     "score_codes",
+    "score_together",
 ]
 
 _HOMES = {
@@ -59,6 +65,7 @@ _HOMES = {
     "Detection": "detecting",
     "FrontierPoint": "frontiers",
     "Histogram": "scorecard",
+    "LayerScore": "together_scores",
     "Metric": "metric",
     "MetricInfo": "scorecard",
     "Predictions": "batch",
@@ -69,6 +76,7 @@ _HOMES = {
     "ScoreBatch": "batch",
     "ScoreConfig": "config",
     "Scorecard": "scorecard",
+    "Together": "together_scores",
     "detect": "detecting",
     "frontier": "frontiers",
     "mean_f1": "detecting",
@@ -76,6 +84,7 @@ _HOMES = {
     "recover": "recovery",
     "score": "scoring",
     "score_codes": "measuring",
+    "score_together": "together",
 }
 
 __getattr__ = lazily(__name__, _HOMES)

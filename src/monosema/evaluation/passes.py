@@ -9,7 +9,7 @@ prediction is counted when its token is usable and the position before it, in th
 scored.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -170,12 +170,16 @@ def spliced_pass(
     model: Model, clean: Clean, replacements: Mapping[str, Float[Tensor, "row_or_1 _"]]
 ) -> tuple[Float[Tensor, "prediction"], Float[Tensor, "prediction"]]:
     """Loss and KL(model || this pass) in nats at each counted prediction, with the scored rows of some
-    sites replaced (by a row each, or by one for all).
+    sites replaced (by a row each, or by one for all)."""
+    edits = [Edit(site, replacing(rows, clean.scored)) for site, rows in replacements.items()]
+    return compared(model.run(clean.blocks.tokens, read=["logits"], edits=edits)["logits"], clean)
+
+
+def compared(logits: Tensor, clean: Clean) -> tuple[Float[Tensor, "prediction"], Float[Tensor, "prediction"]]:
+    """Loss and KL(model || the pass that gave `logits`) in nats at each counted prediction.
 
     The KL is summed from differences of log-probabilities, so it is exactly zero when nothing changed.
     """
-    edits = [Edit(site, _replacing(rows, clean.scored)) for site, rows in replacements.items()]
-    logits = model.run(clean.blocks.tokens, read=["logits"], edits=edits)["logits"]
     loss, kl = torch.empty_like(clean.log_probs[:, 0]), torch.empty_like(clean.log_probs[:, 0])
     for start, part in log_softmax_parts(logits, clean.counted):
         rows = slice(start, start + len(part))
@@ -185,7 +189,9 @@ def spliced_pass(
     return loss, kl
 
 
-def _replacing(rows: Float[Tensor, "row_or_1 _"], scored: Bool[Tensor, "batch seq"]):
+def replacing(rows: Float[Tensor, "row_or_1 _"], scored: Bool[Tensor, "batch seq"]) -> Callable[[Tensor], Tensor]:
+    """What an Edit does to put `rows` at the scored positions, in the type of what is there."""
+
     def apply(x: Tensor) -> Tensor:
         flat = x.reshape(*scored.shape, -1)
         flat[scored] = rows.to(flat.dtype).expand(int(scored.sum()), -1)

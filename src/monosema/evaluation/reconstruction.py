@@ -81,8 +81,14 @@ class VarianceExplained(Metric):
         self.moments = DocumentMoments()
 
     def update(self, batch: ScoreBatch) -> None:
-        self.errors.add(batch.documents, squared_error(batch))
-        self.moments.add(batch.documents, batch.target)
+        self.take(batch.documents, batch.target, batch.reconstruction)
+
+    def take(
+        self, documents: Int64[Tensor, "token"], target: Float[Tensor, "token d"], made: Float[Tensor, "token d"]
+    ) -> None:
+        """Take in tokens whose `target` was rebuilt as `made`, whatever rebuilt it."""
+        self.errors.add(documents, (target.double() - made.double()).square().sum(1))
+        self.moments.add(documents, target)
 
     def result(self) -> Terms | Exact:
         n, mean, m2 = self.moments.n, self.moments.mean, self.moments.m2
