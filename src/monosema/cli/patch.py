@@ -73,8 +73,10 @@ def run(arguments: Arguments) -> Outcome:
     from monosema.circuits.patch.exploring import explore_patching
     from monosema.cli.exhibiting import written
     from monosema.cli.subjects import subject
+    from monosema.models.losses import require_next_token
 
     model, tokenizer = subject(a.model, a.example, a.seed)
+    require_next_token(model, "patching")
     pairs, left = _pairs(a, model, tokenizer)
     bos, texts = None, None
     if tokenizer is not None:
@@ -84,7 +86,7 @@ def run(arguments: Arguments) -> Outcome:
     dictionary = None if a.dictionary is None else dictionaries.load(a.dictionary)
     exhibit = explore_patching(model, pairs, config, texts, bos, dictionary)
     then = f"monosema heads{f' {a.model}' if a.model else ''}{f' --example {a.example}' * (a.example != 'none')}"
-    outcome = written(exhibit, a.out, then)
+    outcome = written(exhibit, a.out, then if model.n_heads else "")
     shown = (f"{left} pairs of the file do not fit and were left out", *outcome.shown) if left else outcome.shown
     return Outcome(outcome.wrote, outcome.next, outcome.result, shown)
 

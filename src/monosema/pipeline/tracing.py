@@ -11,11 +11,15 @@ from torch import Tensor
 
 from monosema.circuits import About, Graph, TraceConfig, load_graph, save_graph, token_of, trace, write_neuronpedia
 from monosema.circuits.attribution.graph import LOGIT, TOKEN
+from monosema.circuits.linear.families import require_family, require_linear
 from monosema.core.errors import ConfigError, DataError, MismatchError, RunError, unknown
+from monosema.core.runs import open_run, read_json
 from monosema.corpus import Tokenizer
 from monosema.dictionaries import Dictionary
 from monosema.models import Model
+from monosema.models.families import FAMILIES
 from monosema.pipeline.exploring import open_model
+from monosema.pipeline.subject import subject_config
 from monosema.pipeline.tracing_specs import set_of
 
 READ, WRITTEN = ("mlp_in", "resid_mid", "resid_pre"), "mlp_out"
@@ -55,9 +59,10 @@ def open_ground(run: Path, asked: Sequence[str] = ()) -> Ground:
     """The run's model and the transcoders named by `asked`, or the only set that it holds. A name stands for NAME-0,
     NAME-1, ... as well.
 
-    Raises RunError when the run has no transcoders, ConfigError when it has several sets or none of that name,
-    MismatchError when one is another model's.
+    Raises RunError when the run has no transcoders, ConfigError when it has several sets or none of that name, or a
+    model that no graph can be made of, MismatchError when a transcoder is another model's.
     """
+    _require_family(run)
     return ground_of(run, *open_model(run), asked)
 
 
@@ -65,6 +70,7 @@ def ground_of(
     run: Path, model: Model, tokenizer: Tokenizer, dictionaries: Mapping[str, Dictionary], asked: Sequence[str] = ()
 ) -> Ground:
     """The same of a run that is open. Raises as `open_ground` does."""
+    require_linear(model)
     there = [name for name in dictionaries if _is_transcoder(dictionaries[name])]
     if not there:
         raise RunError(
@@ -158,6 +164,15 @@ def named(ground: Ground, graph: Graph) -> list[str]:
         text = repr(ground.tokenizer.token_texts([index])[0]) if kind in (TOKEN, LOGIT) else ""
         said.append(f"{text} (p={value:.3f})" if kind == LOGIT else text)
     return said
+
+
+def _require_family(run: Path) -> None:
+    """Raise ConfigError when the run's model is of a family that has no graph: before transcoders are asked for."""
+    opened = open_run(run)
+    folder = run / (subject_config(opened).model if "harvest" in opened.stages() else "lm")
+    about = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if about.get("model_type") in FAMILIES:
+        require_family(folder.name, about["model_type"])
 
 
 def _is_transcoder(dictionary: Dictionary) -> bool:

@@ -49,9 +49,14 @@ LINEAR: dict[str, LinearPaths] = {
 def require_linear(model: Model) -> LinearPaths:
     """The paths of `model`'s family. Raises ConfigError for one that has no linear model here."""
     config: Any = model.module.config
-    if config.model_type not in LINEAR:
+    return require_family(model.name, config.model_type)
+
+
+def require_family(name: str, kind: str) -> LinearPaths:
+    """The same of the model `name`, by the `model_type` of its config."""
+    if kind not in LINEAR:
         raise ConfigError(
-            f"{model.name} is a {config.model_type}: with its patterns and norms held it is not a linear model that we "
-            f"know, so no graph of it can be exact. Families that can be linearised: {', '.join(sorted(LINEAR))}"
+            f"{name} is a {kind}: with its patterns and norms held it is not a linear model that we know, so no graph "
+            f"of it can be exact. Families that can be linearised: {', '.join(sorted(LINEAR))}"
         )
-    return LINEAR[config.model_type]
+    return LINEAR[kind]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from monosema.core.config import require
 from monosema.core.errors import MismatchError, SiteError
-from monosema.core.sites import parse
+from monosema.core.sites import LAYER_KINDS, parse
 from monosema.dictionaries import Dictionary
 from monosema.models import Model
 
@@ -103,7 +103,11 @@ def places(model: Model, kinds: Sequence[str], n_tokens: int) -> tuple[Patch, ..
 
 def _places(model: Model, kind: str, n_tokens: int) -> Iterator[Patch]:
     sites = [f"{kind}.{layer}" for layer in range(model.n_layers)]
-    sites = sites if set(sites) <= set(model.sites()) else [model.resolve(kind)]
+    if not set(sites) <= set(model.sites()):
+        if kind in LAYER_KINDS:
+            there = dict.fromkeys(site.rpartition(".")[0] for site in model.sites() if site.endswith(".0"))
+            raise SiteError(f"{model.name} has no {kind} in its layers: take sites of {', '.join(there)}")
+        sites = [model.resolve(kind)]
     for site in sites:
         heads = n_heads(model, parse(site).kind)
         if heads:

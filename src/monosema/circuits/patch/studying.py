@@ -19,6 +19,7 @@ from monosema.circuits.patch.places import Dictionaries, Patch, places
 from monosema.circuits.patch.settings import PatchConfig
 from monosema.dictionaries import Dictionary
 from monosema.models import Model
+from monosema.models.losses import require_next_token
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def study(
 ) -> PatchStudy:
     """Measure. `bos`: stays in unrelated prompts; features of `dictionary` are a kind of places too. Raises as
     `activation_patching` and `feature_places` do."""
+    require_next_token(model, "patching")
     strange = unrelated_prompts(model, pairs, bos, config.seed)
     every = [(name, places(model, (name,), pairs.n_tokens)) for name in config.sites]
     given = {} if dictionary is None else {dictionary.writes[0]: dictionary}
