@@ -38,6 +38,7 @@ VERBS = {
     "trace": "say which features caused what a model says after a prompt, as a graph",
     "intervene": "change features of a prompt, and say what that does beside what the graph says",
     "planning": "train small models that plan ahead, and that do not, and ask where they plan",
+    "mechanism": "say how small models of a task do it, in claims that are measured, and judge each",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",
 }
 """Every verb, in the order in which a run goes through them, with its line of help."""

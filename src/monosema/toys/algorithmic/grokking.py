@@ -6,6 +6,7 @@ The controls: the same pairs with their sums dealt out anew (there is no rule; t
 training without weight decay. Settings of Nanda et al. (2023): modulus 113, share .3, 1 layer, no norm.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -55,8 +56,11 @@ def sums(config: GrokConfig, labels: Labels = "true") -> Sums:
     return Sums(tokens, targets, train)
 
 
-def grok(config: GrokConfig, labels: Labels = "true") -> Grokked:
-    """Train on the whole part at every step. The same call gives the same numbers."""
+def grok(
+    config: GrokConfig, labels: Labels = "true", watch: Callable[[int, SmallTransformer], None] | None = None
+) -> Grokked:
+    """Train on the whole part at every step. The same call gives the same numbers. `watch` is given each recorded step
+    and the module as it then is, to look at."""
     made = sums(config, labels)
     d_head = config.d_model // config.n_heads
     module = small_transformer(
@@ -80,6 +84,8 @@ def grok(config: GrokConfig, labels: Labels = "true") -> Grokked:
     for step in range(config.steps + 1):
         if step % config.every == 0 or step == config.steps:
             rows.append((step, *_measured(module, made)))
+            if watch is not None:
+                watch(step, module)
         if step == config.steps:
             break
         loss = functional.cross_entropy(module(input_ids=tokens).logits[:, -1], targets)
