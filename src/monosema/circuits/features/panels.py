@@ -33,27 +33,28 @@ def panels(found: CircuitStudy, texts: Sequence[str], notes: Notes) -> tuple[Pan
     )
 
 
+SAYS = {
+    "Faithfulness, features alone": "What is left of the model's answer when a circuit's nodes stay and all else, "
+    "errors too, is at its mean: 1 is the model, 0 nothing kept.",
+    "Faithfulness, errors among the nodes": "The same where a site's error at a position is a node too: a whole "
+    "vector, which can carry anything. It says little of the features.",
+    "Completeness, features alone": "What is left when the circuit's nodes are at their means and all other features "
+    "stay: the smaller, the more of what matters is in it. A dictionary that keeps nothing leaves nothing either.",
+    "Completeness, errors among the nodes": "What is left when the circuit's nodes are at their means and everything "
+    "else stays, errors too.",
+}
+"""What each panel of curves shows."""
+
+
 def _curves(found: CircuitStudy, errors: bool, left: bool) -> Curves:
     what = "Completeness" if left else "Faithfulness"
-    which = "errors among the nodes" if errors else "features alone"
-    said = {
-        (
-            False,
-            False,
-        ): "What is left of the model's answer when a circuit's nodes stay and all else is at its mean: 1 is "
-        "the model, 0 nothing kept.",
-        (False, True): "The same where a site's error at a position is a node too: a whole vector, which can carry "
-        "anything. It says little of the features.",
-        (True, False): "What is left when the circuit's nodes are at their means and all other features stay: the "
-        "smaller, the more of what matters is in the circuit.",
-        (True, True): "What is left when the circuit's nodes are at their means and everything else stays, errors too.",
-    }[left, errors]
+    title = f"{what}, {'errors among the nodes' if errors else 'features alone'}"
     lines = [
         _line(curve, left, found.config.seed)
         for curve in found.curves
         if curve.errors == errors or curve.name == "neurons"
     ]
-    return Curves(f"{what}, {which}", said, "nodes in the circuit", "share of the answer", tuple(lines), log_x=True)
+    return Curves(title, SAYS[title], "nodes in the circuit", "share of the answer", tuple(lines), log_x=True)
 
 
 def _line(curve: Curve, left: bool, seed: int) -> Line:
