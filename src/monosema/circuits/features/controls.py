@@ -33,7 +33,7 @@ def _unlearned(model: Model, dictionary: Dictionary, tokens: Tensor, seed: int) 
     if not why_undefined(dictionary):
         site = model.resolve(dictionary.reads[0])
         x = model.run(tokens, [site])[site].flatten(2).flatten(0, 1)
-        return random_decoder(_in_float32(dictionary), x, seed)
+        return random_decoder(_in_float32(dictionary), x, seed).to(str(dictionary.W_dec.device))
     draws = generator(seed, "decoder rows", dictionary.writes[0])
     dealt = torch.randperm(dictionary.n_features, generator=draws).to(dictionary.W_dec.device)
     weights = replace(dictionary.weights, W_enc=dictionary.W_enc, W_dec=dictionary.W_dec[dealt])

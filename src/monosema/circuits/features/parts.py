@@ -65,7 +65,7 @@ class Part:
 
 
 def parts_of(model: Model, dictionaries: Iterable[Dictionary]) -> tuple[Part, ...]:
-    """A part for each dictionary, in the order in which the model computes what they write.
+    """A part for each dictionary, where the model is, in the order in which it computes what they write.
 
     Raises SiteError for a site that the model has not, MismatchError for a dictionary of another model, of several
     sites or of none that can be taken apart, and for two that write one site.
@@ -97,7 +97,7 @@ def _part(model: Model, one: Dictionary) -> Part:
         raise MismatchError(f"{said} is another model's: its widths are {widths}, those of {model.name} there {wanted}")
     if model.sites().index(reads) > model.sites().index(writes):
         raise MismatchError(f"{said} writes before it reads: it cannot stand for what the model computes there")
-    return Part(reads, writes, one.d_out, one)
+    return Part(reads, writes, one.d_out, one.to(str(model.device)))
 
 
 def _require_same_model(model: Model, dictionaries: Sequence[Dictionary]) -> None:
