@@ -56,6 +56,16 @@ def test_it_says_the_answer_the_numbers_and_how():
     assert re.search(r"120 control 3(\.00)? 95% interval 110 \.\. 130", words)
 
 
+def test_the_key_names_the_kinds_of_line_that_are_drawn():
+    def keys(exhibit: Exhibit) -> list[str]:
+        return [one.words().strip() for one in read(exhibit_page(exhibit)).find("span", class_="key")]
+
+    drawn = made_up()
+    assert keys(drawn)[:3] == ["measured", "theory", "control"]
+    plain = replace(drawn, panels=drawn.panels[1:])  # a map, arrows and a table: no line
+    assert not {"measured", "theory", "control"} & set(keys(plain))
+
+
 def test_every_panel_says_what_is_to_be_seen_to_those_who_cannot_see():
     root = read(exhibit_page(made_up()))
     figures = root.find("figure")

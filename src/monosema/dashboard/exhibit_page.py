@@ -54,12 +54,18 @@ def exhibit_page(exhibit: Exhibit) -> str:
             exhibit=exhibit,
             findings=findings,
             panels=_views(exhibit),
+            roles=_roles(exhibit),
             settings=_settings(exhibit.settings),
             style=style,
             script=script,
             policy=policy(script),
         )
     )
+
+
+def _roles(exhibit: Exhibit) -> set[str]:
+    """The roles of the lines that are drawn."""
+    return {line.role for panel in exhibit.panels if isinstance(panel, Curves | Heatmap) for line in panel.lines}
 
 
 def write_exhibit(path: Path, exhibit: Exhibit) -> None:

@@ -98,8 +98,8 @@ def sentences(found: Study, numbers: dict[str, Finding]) -> tuple[str, ...]:
         )
     gain = numbers["repetition_in_nats"]
     said.append(
-        f"A repeated token costs {short(gain.value)} nats less than the first time; in the redrawn model "
-        f"{short(gain.control)}."
+        f"A repeated token costs {short(gain.value)} nats less than the first time (95% {short(gain.low)} to "
+        f"{short(gain.high)}); in the redrawn model {short(gain.control)}."
     )
     if pairs := found.own.composition.strongest("K", 1):
         layer, head, later, reader, score = pairs[0]
