@@ -4,11 +4,12 @@ import pytest
 import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from monosema.circuits.planning.features import HALF, StateRows, detection, of_plans
+from monosema.circuits.planning.features import HALF, detection, of_plans
 from monosema.circuits.planning.learning import NOTHING, learn, untrained
 from monosema.circuits.planning.nouns import exchanged
 from monosema.circuits.planning.probing import named
 from monosema.circuits.planning.routes import share_by_exchange, share_by_gradients
+from monosema.circuits.planning.rows import Rows
 from monosema.circuits.planning.settings import LearningConfig
 from monosema.circuits.planning.sight import Reader, hiding, scores
 from monosema.circuits.planning.transplants import Scene, random_like, scene
@@ -161,7 +162,8 @@ def test_features_of_plans_by_hand():
 
 
 def test_rows_of_states_repeat_and_go_on_from_any_batch():
-    source = StateRows(torch.randn(2, 10, 3, generator=generator(0, "rows")), ("resid_post.0", "resid_post.1"))
+    draws = generator(0, "rows")
+    source = Rows({site: torch.randn(10, 3, generator=draws) for site in ("resid_post.0", "resid_post.1")})
     rows = source.batches(4, seed=1)
     first, second = next(rows), next(rows)
     again = next(source.batches(4, seed=1, start=1))

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from monosema.circuits.planning.learning import learn
+from monosema.circuits.planning.noun_graphs import NounTraces, nouns_traced
 from monosema.circuits.planning.nouns import Answers, Exchanges, answers, exchanged
 from monosema.circuits.planning.settings import PlanningConfig
-from monosema.circuits.planning.shares import rate, share
+from monosema.circuits.planning.shares import mean, rate, share
 from monosema.core.exhibits import Curves, Exhibit, Line, Table
 from monosema.core.findings import Finding, short
 from monosema.corpus.plans.articles import LENGTH, N_PAIRS, Articles
@@ -18,15 +19,17 @@ from monosema.corpus.plans.config import TEMPLATES, ArticlesConfig, Templates
 QUESTION = 'Is the noun known before its article is said, so that "a" or "an" follows from it?'
 MAJORITY = "the commoner article always"
 OTHERS = "a random direction as long"
+ANOTHER = "where another noun is said"
 
 
 @dataclass(frozen=True)
 class Said:
-    """One model of one language."""
+    """One model of one language; `traces`, where pairs are held out."""
 
     language: Articles
     answers: Answers
     exchanges: Exchanges
+    traces: NounTraces | None
 
 
 Runs = dict[Templates, Sequence[Said]]
@@ -34,8 +37,17 @@ Runs = dict[Templates, Sequence[Said]]
 
 def articles(config: PlanningConfig) -> Exhibit:
     """Train a model a seed of every language, measure, and say what was seen."""
+    return shown(config, run(config))
+
+
+def run(config: PlanningConfig) -> Runs:
+    """Train and measure."""
     seeds = range(config.seed, config.seed + config.models)
-    runs: Runs = {name: [_said(config, name, seed) for seed in seeds] for name in TEMPLATES}
+    return {name: [_said(config, name, seed) for seed in seeds] for name in TEMPLATES}
+
+
+def shown(config: PlanningConfig, runs: Runs) -> Exhibit:
+    """What was seen."""
     found = findings(runs)
     steps = config.learning.steps
     how = (
@@ -54,7 +66,9 @@ def _said(config: PlanningConfig, templates: Templates, seed: int) -> Said:
         return documents.tokens, documents.targets
 
     reader = learn(f"articles, {templates}", len(language.words), draw, sees, config.learning, seed)
-    return Said(language, answers(reader, language), exchanged(reader, language, seed))
+    picture = f"articles-{templates}" if config.models == 1 else f"articles-{templates}-model-{seed - config.seed}"
+    traces = None if templates == "unplanned" else nouns_traced(config, reader, language, picture, seed)
+    return Said(language, answers(reader, language), exchanged(reader, language, seed), traces)
 
 
 def findings(runs: Runs) -> dict[str, Finding]:
@@ -74,7 +88,19 @@ def findings(runs: Runs) -> dict[str, Finding]:
         found[f"turned_{short_name}"] = share(
             f"articles turned over by a noun of the other article, {name}", other, rate(random), OTHERS, "exchanges"
         )
+        if traces := _traces(models):
+            found[f"of_the_noun_{short_name}"] = mean(
+                f"of the eight features before the article, those that fire where the noun is said, {name}",
+                torch.cat([one.same for one in traces]),
+                float(torch.cat([one.others for one in traces]).mean()),
+                ANOTHER,
+                "pairs",
+            )
     return found
+
+
+def _traces(models: Sequence[Said]) -> list[NounTraces]:
+    return [one.traces for one in models if one.traces is not None]
 
 
 def _common(models: Sequence[Said], held: bool) -> float:
@@ -98,11 +124,15 @@ def _answer(found: dict[str, Finding]) -> tuple[str, ...]:
         f"turn over, by random directions as long {short(turned.control)}; of the memoriser's "
         f"{found['turned_memoriser'].value:.1%}, and of a language in which the noun is chosen after its article "
         f"{found['turned_unplanned'].value:.1%}.",
+        "In graphs of pairs that never came with an article, of the eight features at the colon with most influence on "
+        f"it {found['of_the_noun_planner'].value:.1%} fire where the noun is said too, in the planner "
+        f"({short(found['of_the_noun_planner'].control)} where another is); in the memoriser "
+        f"{found['of_the_noun_memoriser'].value:.1%} ({short(found['of_the_noun_memoriser'].control)}).",
     )
 
 
 def _panels(runs: Runs) -> tuple[Table | Curves, ...]:
-    return _answers_table(runs), _exchange_table(runs), _by_layer(runs), _by_seed(runs)
+    return _answers_table(runs), _exchange_table(runs), _by_layer(runs), _graphs_table(runs), _by_seed(runs)
 
 
 def _percent(p: float) -> str:
@@ -170,6 +200,34 @@ def _by_layer(runs: Runs) -> Curves:
         "layer after which the noun is put in",
         "share of articles turned over",
         tuple(lines),
+    )
+
+
+def _graphs_table(runs: Runs) -> Table:
+    rows = []
+    for name, models in runs.items():
+        if not (traces := _traces(models)):
+            continue
+        same, others = (torch.cat([getattr(one, key) for one in traces]) for key in ("same", "others"))
+        found = mean("same", same, float(others.mean()), "", "pairs")
+        scores = torch.cat([one.scores for one in traces], 1).mean(1).tolist()
+        explained = torch.tensor([one.explained for one in traces]).mean(0).tolist()
+        rows.append(
+            (
+                name,
+                f"{found.value:.1%}, {found.low:.1%} to {found.high:.1%}",
+                f"{found.control:.1%}",
+                f"{scores[0]:.3f} ({scores[1]:.3f})",
+                " ".join(f"{x:.3f}" for x in explained),
+            )
+        )
+    return Table(
+        "Graphs of pairs held out, up to the colon",
+        "Of the eight features there with most influence on the noun's article, those that fire after `say` and the "
+        "noun too (95% interval over pairs), and after `say` and another noun. Then the replacement score (in "
+        "brackets: its control) and the variance of every layer's MLP that its transcoder explains.",
+        ("language", "fire where the noun is said", "where another is", "replacement", "explained"),
+        tuple(rows),
     )
 
 

@@ -8,6 +8,7 @@ same with other features that fire as often, and with random directions, as long
 """
 
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -38,6 +39,14 @@ class Changes:
     found: Bool[Tensor, "n"]
 
 
+@runtime_checkable
+class Writing(Protocol):
+    """Features that write to every layer at once."""
+
+    def writes(self, codes: Float[Tensor, "n n_features"]) -> States: ...
+    def alike(self, codes: Float[Tensor, "n n_features"], draws: torch.Generator) -> Float[Tensor, "n n_features"]: ...
+
+
 KINDS = ("the plan's features", "others that fire as often", "random directions")
 
 
@@ -49,10 +58,10 @@ def changed(scene: Scene, planned: Planned, seed: int) -> Changes:
     own = planned.firing(scene.own) * planned.first[verses.first]
     open_to = (verses.first != verses.second)[:, None] & planned.second[verses.second]
     ends = scene.lines(verses.first)[:, -1]
-    gone = [scene.with_states(scene.own - one) for one in _kinds(planned, own * ~open_to, draws)]
+    gone = [scene.with_states(scene.own - one) for one in kinds(planned, own * ~open_to, draws)]
     put = planned.strength[donor] * planned.first[donor]
     without = scene.own - planned.writes(own)
-    exchanged = [scene.with_states(without + one) for one in _kinds(planned, put, draws)]
+    exchanged = [scene.with_states(without + one) for one in kinds(planned, put, draws)]
     return Changes(
         left=torch.stack([line[:, -1] != ends for line in gone]),
         to_second=torch.stack([follows(line, scene.lines(verses.second)) for line in gone]),
@@ -62,8 +71,13 @@ def changed(scene: Scene, planned: Planned, seed: int) -> Changes:
     )
 
 
-def _kinds(planned: Planned, codes: Float[Tensor, "n n_features"], draws: torch.Generator) -> list[States]:
+def kinds(features: Writing, codes: Float[Tensor, "n n_features"], draws: torch.Generator) -> list[States]:
     """What features write at their strengths; what others that fire as often do, and random directions, as long."""
-    writes = planned.writes(codes)
-    others = torch.nn.functional.normalize(planned.writes(planned.alike(codes, draws)), dim=-1)
-    return [writes, others * writes.norm(dim=-1, keepdim=True), random_like(writes, draws)]
+    writes = features.writes(codes)
+    others = as_long(features.writes(features.alike(codes, draws)), writes)
+    return [writes, others, random_like(writes, draws)]
+
+
+def as_long(vectors: Float[Tensor, "*any d"], like: Float[Tensor, "*any d"]) -> Float[Tensor, "*any d"]:
+    """`vectors`, each as long as the one in its place."""
+    return torch.nn.functional.normalize(vectors, dim=-1) * like.norm(dim=-1, keepdim=True)

@@ -14,7 +14,9 @@ from monosema.circuits.planning.probing import probed
 from monosema.circuits.planning.routes import share_by_exchange, share_by_gradients
 from monosema.circuits.planning.settings import PlanningConfig
 from monosema.circuits.planning.sight import Reader
+from monosema.circuits.planning.traces import Traces, traced
 from monosema.circuits.planning.transplants import Scene, Transplants, scene, transplanted
+from monosema.circuits.planning.writing import losses
 from monosema.core.exhibits import Exhibit
 from monosema.corpus.plans.config import SIGHTS, CoupletsConfig, Sight
 from monosema.corpus.plans.couplets import END, NEWLINE, OTHER_TOPIC, Couplets, Verses
@@ -41,6 +43,7 @@ class Measured:
     probed           see `probing.probed`; `blank`, the same of a model with nothing learnt
     by_gradients     share of the first line's influence that passes the newline; `beside`, the token before the rhyme
     by_exchange      the same by exchanging first lines
+    traces           graphs of some of the couplets
     """
 
     sight: Sight
@@ -54,6 +57,7 @@ class Measured:
     beside: Float[Tensor, "n"]
     by_exchange: Float[Tensor, "n"]
     features: Featured | None
+    traces: Traces
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,14 @@ class Experiment:
 
 def couplets(config: PlanningConfig) -> Exhibit:
     """Train everything, measure it and say what was seen."""
+    return shown(config, run(config))
+
+
+def shown(config: PlanningConfig, experiment: Experiment) -> Exhibit:
+    """What was seen."""
     from monosema.circuits.planning.panels import panels
     from monosema.circuits.planning.saying import answer, findings, how
 
-    experiment = run(config)
     found = findings(experiment)
     return Exhibit(
         "couplets", QUESTION, answer(experiment, found), panels(experiment), found, config, how(config), "planning"
@@ -128,7 +136,13 @@ def _measured(config: PlanningConfig, language: Couplets, sight: Sight, seed: in
         beside=share_by_gradients(stage, OTHER_TOPIC),
         by_exchange=share_by_exchange(stage),
         features=None if sight == "no plan" else _featured(config, stage, seed),
+        traces=traced(config, stage, f"{sight.replace(' ', '-')}{_numbered(config, seed)}", seed),
     )
+
+
+def _numbered(config: PlanningConfig, seed: int) -> str:
+    """Which model of several it is, for the names of its graphs."""
+    return "" if config.models == 1 else f"-model-{seed - config.seed}"
 
 
 def _chosen(config: PlanningConfig, language: Couplets, seed: int) -> Chosen:
@@ -141,11 +155,3 @@ def _featured(config: PlanningConfig, stage: Scene, seed: int) -> Featured:
     dictionary = dictionary_of(stage.reader, stage.language, config.dictionary, seed)
     found = planned(stage.reader, stage.language, dictionary, seed)
     return Featured(found, changed(stage, found, seed))
-
-
-@torch.no_grad()
-def losses(reader: Reader, verses: Verses) -> Float[Tensor, "n 4"]:
-    """Nats of the words of second lines, each told from the true ones before it."""
-    tokens, _ = _batch(verses)
-    told = reader.run(tokens, ["logits"])["logits"][:, NEWLINE:].log_softmax(-1)
-    return -told.gather(2, verses.tokens[:, NEWLINE + 1 :, None])[..., 0]

@@ -8,19 +8,17 @@ a plan has features as the first of them, and features as the second. What they 
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from monosema.circuits.planning.rows import Rows
 from monosema.circuits.planning.settings import DictionaryConfig
 from monosema.circuits.planning.sight import Reader
 from monosema.circuits.planning.writing import States, states_at
-from monosema.core import fingerprints
 from monosema.core.errors import DivergedError
 from monosema.core.seeding import generator
 from monosema.corpus.plans.couplets import N_PLANS, NEWLINE, Couplets
@@ -35,51 +33,13 @@ NEAREST = 8
 """Features that fire most nearly as often as one, of which a control is drawn."""
 
 
-@dataclass(frozen=True)
-class StateBatch:
-    """A batch as the trainer takes it."""
-
-    activations: dict[str, Float[Tensor, "row d_model"]]
-    documents: Int64[Tensor, "row"]
-    positions: Int64[Tensor, "row"]
-
-
-@final
-@dataclass(frozen=True)
-class StateRows:
-    """States as a source of batches: every epoch in an order of its own, endless."""
-
-    states: States
-    sites: tuple[str, ...]
-
-    @property
-    def widths(self) -> Mapping[str, int]:
-        return dict.fromkeys(self.sites, self.states.shape[-1])
-
-    @property
-    def n_rows(self) -> int:
-        return self.states.shape[1]
-
-    @property
-    def fingerprint(self) -> str:
-        return fingerprints.of_tensors({"states": self.states})
-
-    def batches(self, batch_size: int, seed: int, start: int = 0) -> Iterator[StateBatch]:
-        """Endless batches from batch `start` on."""
-        step = start
-        while True:
-            picks = torch.randint(self.n_rows, (batch_size,), generator=generator(seed, "states", step))
-            named = {site: self.states[layer, picks] for layer, site in enumerate(self.sites)}
-            yield StateBatch(named, picks, torch.full_like(picks, NEWLINE))
-            step += 1
-
-
 def dictionary_of(reader: Reader, language: Couplets, config: DictionaryConfig, seed: int) -> Dictionary:
     """A TopK dictionary of the newline's states. Raises DivergedError."""
     verses = language.draw(ROWS, generator(seed, "couplets for a dictionary"))
-    source = StateRows(states_at(reader, verses.tokens, NEWLINE), tuple(reader.streams))
+    states = states_at(reader, verses.tokens, NEWLINE)
+    source, sites = Rows(dict(zip(reader.streams, states, strict=True))), tuple(reader.streams)
     rule = TopKConfig(n_features=config.n_features, k=config.k)
-    spec = DictionarySpec("plans", "topk", rule, source.sites, source.sites, OptimiserConfig(lr=config.lr))
+    spec = DictionarySpec("plans", "topk", rule, sites, sites, OptimiserConfig(lr=config.lr))
     with tempfile.TemporaryDirectory() as folder:
         trained = train(source, [spec], TrainConfig(rows=config.rows, batch_size=BATCH, seed=seed), Path(folder))
     if trained.diverged:
@@ -117,9 +77,23 @@ class Planned:
 
     def alike(self, codes: Float[Tensor, "n n_features"], draws: torch.Generator) -> Float[Tensor, "n n_features"]:
         """The same strengths, of others at random among the features that fire most nearly as often."""
-        picks = torch.randint(NEAREST, codes.shape, generator=draws)
-        others = self.nearest[torch.arange(codes.shape[1]), picks]
-        return torch.zeros_like(codes).scatter_add_(1, others, codes)
+        return dealt_to(self.nearest, codes, draws)
+
+
+def as_often(fires: Bool[Tensor, "n n_features"]) -> Int64[Tensor, "n_features m"]:
+    """For every feature, those that fire most nearly as often."""
+    frequency = fires.double().mean(0)
+    apart = (frequency - frequency[:, None]).abs().fill_diagonal_(torch.inf)
+    return apart.topk(NEAREST, largest=False).indices
+
+
+def dealt_to(
+    nearest: Int64[Tensor, "n_features m"], codes: Float[Tensor, "n n_features"], draws: torch.Generator
+) -> Float[Tensor, "n n_features"]:
+    """The same strengths, each of one of those that are `nearest` to its feature."""
+    picks = torch.randint(nearest.shape[1], codes.shape, generator=draws)
+    others = nearest[torch.arange(codes.shape[1]), picks]
+    return torch.zeros_like(codes).scatter_add_(1, others, codes)
 
 
 def flat(states: States) -> Float[Tensor, "n flat"]:
@@ -138,8 +112,6 @@ def planned(reader: Reader, language: Couplets, dictionary: Dictionary, seed: in
     values = codes.dense()
     fires = values > 0
     dealt = verses.first[torch.randperm(JUDGED_ON, generator=draws)]
-    frequency = fires.double().mean(0)
-    apart = (frequency - frequency[:, None]).abs().fill_diagonal_(torch.inf)
     return Planned(
         dictionary,
         of_plans(fires, verses.first),
@@ -147,7 +119,7 @@ def planned(reader: Reader, language: Couplets, dictionary: Dictionary, seed: in
         _shares(values, verses.first),
         detection(fires, verses.first),
         detection(fires, dealt),
-        apart.topk(NEAREST, largest=False).indices,
+        as_often(fires),
         float(1 - error.square().sum() / (x - x.mean(0)).square().sum()),
     )
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from monosema.circuits.planning.changes import KINDS
 from monosema.circuits.planning.couplets import Experiment, Featured, Measured
+from monosema.circuits.planning.graph_panels import graph_panels
 from monosema.circuits.planning.probing import PLACES
 from monosema.circuits.planning.saying import at_newline, joined
 from monosema.circuits.planning.shares import rate
@@ -27,6 +28,7 @@ def panels(experiment: Experiment) -> tuple[Table | Curves, ...]:
         _words(experiment),
         _routes(experiment),
         _features(experiment),
+        *graph_panels(experiment),
         _examples(experiment),
         _models(experiment),
     )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from monosema.circuits.planning.couplets import Chosen, Experiment, Measured
+from monosema.circuits.planning.graph_panels import graph_answer, graph_findings
 from monosema.circuits.planning.probing import PLACES
 from monosema.circuits.planning.settings import PlanningConfig
 from monosema.circuits.planning.shares import mean, rate, share
@@ -76,7 +77,7 @@ def _of_sight(experiment: Experiment, sight: Sight) -> dict[str, Finding]:
             BESIDE,
         ),
     }
-    return found | _of_features(models, sight)
+    return found | _of_features(models, sight) | graph_findings(experiment, sight)
 
 
 def _of_features(models: Sequence[Measured], sight: Sight) -> dict[str, Finding]:
@@ -130,6 +131,7 @@ def answer(experiment: Experiment, found: dict[str, Finding]) -> tuple[str, ...]
         "Where the first line leaves two end words open, suppressing the features of the likelier gives the line of "
         f"the other in {value('second_candidate')} ({short(found['second_candidate'].control)} by other features, "
         f"{_as_it_is(experiment):.1%} without any change).",
+        *graph_answer(found),
     )
 
 
@@ -167,12 +169,14 @@ def _as_it_is(experiment: Experiment) -> float:
 
 def how(config: PlanningConfig) -> str:
     """What ran."""
-    learning, dictionary = config.learning, config.dictionary
+    learning, dictionary, transcoders = config.learning, config.dictionary, config.transcoders
     return (
         f"Models of each sight: {config.models}; {learning.steps} steps of {learning.batch_size} fresh couplets (with "
         "two candidates half as many again), loss on the second line; each measured on "
         f"{config.couplets} other couplets, pooled. Lines are written word by word, the likeliest each time; a line "
         "counts as a plan's where t2, t3 and the end word are. Dictionaries: TopK, "
         f"{dictionary.n_features} features, k {dictionary.k}, on resid_post of all layers at the newline. Influence: "
-        "embedding times gradient with attention patterns held."
+        f"embedding times gradient with attention patterns held. Graphs: {config.graphs} couplets of each model, with "
+        f"TopK transcoders of {transcoders.n_features} features, k {transcoders.k}, trained on {transcoders.rows:,} "
+        "tokens; the mask is an edit of attention patterns in the pass that is explained."
     )

@@ -45,8 +45,25 @@ class DictionaryConfig:
 
 
 @dataclass(frozen=True)
+class TranscoderConfig:
+    """The transcoders of a model's layers, for its graphs: TopK, trained on `rows` tokens of texts."""
+
+    n_features: int = 256
+    k: int = 8
+    rows: int = 400_000
+    lr: float = 0.003
+
+    def __post_init__(self) -> None:
+        require_range("n_features", self.n_features, 2)
+        require_range("k", self.k, 1, self.n_features)
+        require_range("rows", self.rows, 512)
+        require_range("lr", self.lr, 0.0, open_low=True)
+
+
+@dataclass(frozen=True)
 class PlanningConfig:
-    """models: trained of each kind, from seeds of their own. couplets: on which each is measured."""
+    """models: trained of each kind, from seeds of their own. couplets: on which each is measured; graphs: of how many
+    of them at most."""
 
     language: Language = "couplets"
     models: int = 1
@@ -54,9 +71,12 @@ class PlanningConfig:
     seed: int = 0
     learning: LearningConfig = LearningConfig()
     dictionary: DictionaryConfig = DictionaryConfig()
+    transcoders: TranscoderConfig = TranscoderConfig()
+    graphs: int = 64
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
             raise ConfigError(unknown("language", self.language, LANGUAGES))
         require_range("models", self.models, 1)
         require_range("couplets", self.couplets, 16)
+        require_range("graphs", self.graphs, 16)

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from monosema.circuits.planning.sight import Reader
+from monosema.corpus.plans.couplets import END, NEWLINE, Verses
 from monosema.models import Edit
 
 States = Float[Tensor, "layer n d_model"]
@@ -48,6 +49,13 @@ def _being(state: Float[Tensor, "n d_model"], place: int) -> Callable[[Tensor], 
         return x
 
     return apply
+
+
+@torch.no_grad()
+def losses(reader: Reader, verses: Verses, edits: Sequence[Edit] = ()) -> Float[Tensor, "n 4"]:
+    """Nats of the words of second lines, each told from the true ones before it."""
+    told = reader.run(verses.tokens[:, :END], ["logits"], edits)["logits"][:, NEWLINE:].log_softmax(-1)
+    return -told.gather(2, verses.tokens[:, NEWLINE + 1 :, None])[..., 0]
 
 
 def follows(written: Int64[Tensor, "n 4"], line: Int64[Tensor, "n 4"]) -> Bool[Tensor, "n"]:
