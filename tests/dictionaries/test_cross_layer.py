@@ -29,7 +29,10 @@ from monosema.dictionaries import (
     train,
 )
 from monosema.dictionaries.layers import Layers
+from monosema.dictionaries.learner import Learner, Length
+from monosema.dictionaries.scaling import Scaling
 from monosema.dictionaries.selection import above, strongest, strongest_of_batch
+from monosema.dictionaries.spec import usual_lr
 from monosema.dictionaries.table import architecture
 from monosema.dictionaries.weights import initial
 from monosema.evaluation.recovery import cosines_of, match
@@ -197,6 +200,14 @@ def test_the_zeros_are_exact_to_the_end_and_nothing_else_is_zero(kind: str, trai
     site = torch.arange(LAYERS).repeat_interleave(D)
     assert torch.equal(d.W_enc != 0, site[None] == layer[:, None])
     assert torch.equal(d.W_dec != 0, site[None] >= layer[:, None])
+
+
+def test_the_usual_rate_is_that_of_what_one_feature_reads():
+    scaling = Scaling(dict.fromkeys((*READS, *WRITES), 1.0), dict.fromkeys((*READS, *WRITES), [0.0] * D))
+    [split], long = specs("topk"), Length(rows=1_000_000, steps=100_000)
+    assert Learner(split, scaling, 0, "cpu", long).lr == usual_lr(D, 100_000)
+    dense = replace(split, cross_layer=False)
+    assert Learner(dense, scaling, 0, "cpu", long).lr == usual_lr(LAYERS * D, 100_000) < usual_lr(D, 100_000)
 
 
 def test_what_revives_the_dead_was_at_work_in_these_runs(trained: Any):
