@@ -54,12 +54,13 @@ def _learnt(config: ModularConfig, models: Sequence[Studied]) -> str:
 def _formula(models: Sequence[Studied]) -> str:
     runs = [one.measured for one in models]
     by_name = {claim.name: claims.pooled(claim, runs) for claim in CLAIMS}
-    clean, apart, answers, wrong, alone = (
+    clean, apart, answers, rest, wrong, alone = (
         by_name[name].value
         for name in (
             "logits_are_cosines",
             "circles_disagree_logits",
             "circles_disagree_answers",
+            "others_go_on",
             "errors_foretold",
             "circles_vote_alone",
         )
@@ -67,7 +68,7 @@ def _formula(models: Sequence[Studied]) -> str:
     return (
         f"Written as a formula with one number a circle, this explains {clean:.1%} of the logits' variance; "
         f"{apart:.1%} where each circle is turned on its own, and it gives {answers:.1%} of the answers there. With "
-        f"one circle taken out the formula would stay right, but the model is right on {alone:.1%}: a circle that is "
-        f"missing still casts a vote, the same for every pair. With that vote the formula gives {wrong:.1%} of the "
-        "wrong answers."
+        f"one circle taken out the formula would stay right, but the model is right on {alone:.1%}. One vector for each "
+        f"missing circle, the same for all pairs, and the formula explains {rest:.1%} of those logits' variance, and "
+        f"gives {wrong:.1%} of the wrong answers."
     )
