@@ -42,8 +42,9 @@ def test_it_explains_the_logit_that_is_asked_for(tmp_path: Path):
     assert main([*command, "--random", "20", "--out", str(tmp_path)]) == 0
     exhibit = read_json(tmp_path / "heads.json")
     [table] = [panel for panel in exhibit["panels"] if panel["title"] == "Direct effects by part"]
-    rows = dict(table["rows"])
+    rows = {name: (adds, redrawn) for name, adds, redrawn in table["rows"]}
     assert rows["sum"] == rows["the logit less the mean of all tokens'"]
+    assert rows["sum"][0] != rows["sum"][1]
     assert "token that is asked for" in table["says"]
 
 
@@ -53,7 +54,7 @@ def test_features_of_a_dictionary_take_the_place_of_what_it_writes(whole: Path, 
     command = ["heads", str(whole), "--prompt", "the cat sat on", "--answer", " a", "--dictionary", dictionary]
     assert main([*command, "--repeated", "5", "--sequences", "2", "--random", "20", "--out", str(tmp_path)]) == 0
     panels = {panel["title"]: panel for panel in read_json(tmp_path / "heads.json")["panels"]}
-    rows = dict(panels["Direct effects by part"]["rows"])
+    rows = {name: adds for name, adds, _ in panels["Direct effects by part"]["rows"]}
     assert rows["sum"] == rows["the logit less the mean of all tokens'"]
     assert {"all features", "error 0", "dictionary 0"} <= rows.keys()
     assert len(panels["Direct effects of features"]["rows"]) == 4  # k of the TopK

@@ -5,9 +5,11 @@ from torch import Tensor
 
 from monosema.circuits.heads.composition import KINDS, Kind
 from monosema.circuits.heads.patterns import LOOKS
-from monosema.circuits.heads.studying import Study
+from monosema.circuits.heads.studying import Direct, Study
 from monosema.core.exhibits import Heatmap, Panel, Table
 from monosema.core.findings import short
+
+LOGIT = "the logit less the mean of all tokens'"
 
 MOST_HEADS = 48
 """Heads of a model whose composition is drawn pair by pair; of larger ones the strongest pairs are listed."""
@@ -73,18 +75,22 @@ def strongest_heads(found: Study) -> Table:
 
 
 def by_part(found: Study) -> Table:
-    """Direct effects that are not heads', and the sum."""
-    own, n = found.own.direct, found.own.direct.values.shape[1]
-    means = own.values.mean(1)
-    parts = list(zip(own.parts, means.tolist(), strict=True))
-    rows = [(str(part), short(mean)) for part, mean in parts if part.kind not in ("head", "feature")]
+    """Direct effects that are not heads', and the sum, beside the redrawn model's."""
+    n = found.own.direct.values.shape[1]
+    own, control = (_sums(one.direct) for one in (found.own, found.control))
+    rows = tuple((name, short(value), short(control.get(name, 0.0))) for name, value in own.items())
+    says = f"Parts add up to the centred logit of {found.prompts}; mean over {n} prompt{'s' * (n > 1)}."
+    return Table("Direct effects by part", says, ("part", "adds", "redrawn"), rows)
+
+
+def _sums(direct: Direct) -> dict[str, float]:
+    """By name what each part adds on average, heads and features together, the sum, and the logit."""
+    parts = list(zip(direct.parts, direct.values.mean(1).tolist(), strict=True))
+    rows = {str(part): mean for part, mean in parts if part.kind not in ("head", "feature")}
     for kind in ("head", "feature"):
         if some := [mean for part, mean in parts if part.kind == kind]:
-            rows.append((f"all {kind}s", short(sum(some))))
-    rows.append(("sum", short(float(means.sum()))))
-    rows.append(("the logit less the mean of all tokens'", short(float(own.total.mean()))))
-    says = f"Parts add up to the centred logit of {found.prompts}; mean over {n} prompt{'s' * (n > 1)}."
-    return Table("Direct effects by part", says, ("part", "adds"), tuple(rows))
+            rows[f"all {kind}s"] = sum(some)
+    return rows | {"sum": sum(mean for _, mean in parts), LOGIT: float(direct.total.mean())}
 
 
 def features(found: Study) -> tuple[Table, ...]:
