@@ -13,6 +13,7 @@ from monosema.circuits.features.settings import CircuitConfig
 from monosema.circuits.features.states import means_of
 from monosema.circuits.patch.activation import at_the_end
 from monosema.circuits.patch.metrics import measure
+from monosema.circuits.patch.pairs import Pairs
 from monosema.core.errors import ConfigError, DataError
 from monosema.models import Edit
 from tests.circuits.test_feature_effects import FEATURES, N, autoencoders, cached, close, pairs_of, transcoder_parts
@@ -153,8 +154,21 @@ def test_pairs_are_split_and_too_few_are_refused():
     assert (len(found), len(held_out)) == (6, 2)
     together = torch.cat([found.clean, held_out.clean])
     assert sorted(map(tuple, together.tolist())) == sorted(map(tuple, pairs.clean.tolist()))
-    with pytest.raises(ConfigError, match="1 pairs cannot be split"):
+    with pytest.raises(ConfigError, match="1 pairs of 1 prompts cannot be split"):
         split(pairs_of(model, 1), 0.5)
+
+
+def test_no_prompt_is_on_both_sides():
+    pairs = pairs_of(cached("gpt2"), 6)
+    rows = torch.tensor([0, 1, 2, 0, 1, 3, 0, 4, 5, 0])
+    many = Pairs(pairs.clean[rows], pairs.corrupted[rows], pairs.answers[rows], pairs.wrongs[rows])
+    for seed in range(5):
+        found, held_out = split(many, 0.5, seed)
+        prompts = [{tuple(row) for row in side.clean.tolist()} for side in (found, held_out)]
+        assert not prompts[0] & prompts[1] and len(prompts[0] | prompts[1]) == 6
+        assert len(found) + len(held_out) == 10 and 3 <= len(held_out) <= 5
+    with pytest.raises(ConfigError, match="2 pairs of 1 prompts cannot be split"):
+        split(Pairs(many.clean[[0, 3]], many.corrupted[[0, 3]], many.answers[[0, 3]], many.wrongs[[0, 3]]), 0.5)
 
 
 def test_sites_that_carry_nothing_of_the_answer_are_said_to():

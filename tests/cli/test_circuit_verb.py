@@ -72,7 +72,7 @@ def test_a_mistake_is_one_line(whole: Path, pairs: Path, tmp_path: Path, refused
     )
     asked = ["circuit", run, "--dictionaries", "topk"]
     assert "line 3: the clean prompt has" in refused(*asked, "--pairs", file)
-    assert "1 pairs cannot be split" in refused(*asked, "--pairs", file, "--skip", "--n", "1")
+    assert "1 pairs of 1 prompts cannot be split" in refused(*asked, "--pairs", file, "--skip", "--n", "1")
     assert "--sizes has 'x'" in refused(*asked, "--pairs", file, "--sizes", "1,x")
     assert "sizes must rise" in refused(*asked, "--pairs", file, "--sizes", "5,1")
     assert "steps is 0" in refused(*asked, "--pairs", file, "--steps", "0")

@@ -128,12 +128,21 @@ def all_curves(
 
 
 def split(pairs: Pairs, held_out: float, seed: int = 0) -> tuple[Pairs, Pairs]:
-    """Pairs to find circuits on, and pairs to measure them on. Raises ConfigError when a side would be empty."""
-    n = round(held_out * len(pairs))
-    require(0 < n < len(pairs), f"{len(pairs)} pairs cannot be split with {held_out:g} held out: give more pairs")
-    order = torch.randperm(len(pairs), generator=generator(seed, "held-out pairs"))
-    sides = (order[n:], order[:n])
+    """Pairs to find circuits on, and at most a share `held_out` of them to measure them on; pairs with the same clean
+    prompt are on one side. Raises ConfigError when a side would be empty."""
+    n, order = round(held_out * len(pairs)), torch.randperm(len(pairs), generator=generator(seed, "held-out pairs"))
+    _, prompt, sizes = pairs.clean.unique(dim=0, return_inverse=True, return_counts=True)
+    chosen, count = torch.zeros(len(sizes), dtype=torch.bool), 0
+    for one in dict.fromkeys(prompt[order].tolist()):
+        if count + int(sizes[one]) <= n:
+            chosen[one], count = True, count + int(sizes[one])
+    held = chosen[prompt[order]]
+    require(
+        0 < count < len(pairs),
+        f"{len(pairs)} pairs of {len(sizes)} prompts cannot be split with {held_out:g} held out: give more prompts",
+    )
     first, second = (
-        Pairs(pairs.clean[rows], pairs.corrupted[rows], pairs.answers[rows], pairs.wrongs[rows]) for rows in sides
+        Pairs(pairs.clean[rows], pairs.corrupted[rows], pairs.answers[rows], pairs.wrongs[rows])
+        for rows in (order[~held], order[held])
     )
     return first, second

@@ -40,8 +40,8 @@ def how(found: CircuitStudy) -> str:
     return (
         f"{found.model}, dictionaries of {sites}. Circuits were found on {len(first)} pairs of prompts of "
         f"{first.n_tokens} tokens ({config.metric} {clean} on the clean ones, {corrupted} on the corrupted) and "
-        f"measured on {len(second)} others. A node is a feature {places}; its effect is by how much the "
-        f"{config.metric} falls when it is moved to its {config.baseline} value, by integrated gradients of "
+        f"measured on {len(second)} others, of other prompts. A node is a feature {places}; its effect is by how much "
+        f"the {config.metric} falls when it is moved to its {config.baseline} value, by integrated gradients of "
         f"{config.steps} steps. Nodes outside a circuit are at their means over all prompts of the first pairs. "
         f"Controls: {config.random} random circuits of each size, the sites' own coordinates, and dictionaries of "
         "random directions that fire as often (of transcoders: each feature writes what another one wrote)."

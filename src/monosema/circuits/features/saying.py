@@ -132,8 +132,8 @@ def _about_errors(found: CircuitStudy, size: int) -> str:
     n = sum(node.feature is None for node in found.circuit.nodes)
     return (
         f"All features together, without any error, keep {_said(whole)}. Of the {len(found.circuit.nodes)} nodes with "
-        f"the largest effects {n} are errors; with errors among the nodes {size:,} keep "
-        f"{_said(_kept(with_errors, size))}."
+        f"the largest effects {n} {'is an error' if n == 1 else 'are errors'}; with errors among the nodes {size:,} "
+        f"keep {_said(_kept(with_errors, size))}."
     )
 
 
