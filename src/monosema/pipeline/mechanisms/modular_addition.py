@@ -69,6 +69,6 @@ def _formula(models: Sequence[Studied]) -> str:
         f"Written as a formula with one number a circle, this explains {clean:.1%} of the logits' variance; "
         f"{apart:.1%} where each circle is turned on its own, and it gives {answers:.1%} of the answers there. With "
         f"one circle taken out the formula would stay right, but the model is right on {alone:.1%}. One vector for "
-        f"each missing circle, the same for all pairs, and the formula explains {rest:.1%} of those logits' variance, and "
-        f"gives {wrong:.1%} of the wrong answers."
+        f"each missing circle, the same for all pairs, and the formula explains {rest:.1%} of those logits' variance, "
+        f"and gives {wrong:.1%} of the wrong answers."
     )
