@@ -1,5 +1,8 @@
 """Faithfulness and completeness: 1 and 0 at the ends, bit for bit; controls of the same size."""
 
+import os
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,14 +11,16 @@ from monosema.circuits.features.controls import random_nodes, unlearned
 from monosema.circuits.features.curves import all_curves, split, subject
 from monosema.circuits.features.keeping import Kept, MeanAblation, keeping
 from monosema.circuits.features.nodes import FeatureNode, all_nodes, no_nodes, set_of
-from monosema.circuits.features.parts import coordinates
+from monosema.circuits.features.parts import Part, coordinates
 from monosema.circuits.features.settings import CircuitConfig
 from monosema.circuits.features.states import means_of
 from monosema.circuits.patch.activation import at_the_end
 from monosema.circuits.patch.metrics import measure
-from monosema.circuits.patch.pairs import Pairs
+from monosema.circuits.patch.pairs import Pairs, read_pairs
 from monosema.core.errors import ConfigError, DataError
-from monosema.models import Edit
+from monosema.corpus import Tokenizer
+from monosema.models import Edit, load
+from monosema.pipeline.demo import EMBEDDED_LM
 from tests.circuits.test_feature_effects import FEATURES, N, autoencoders, cached, close, pairs_of, transcoder_parts
 
 
@@ -195,3 +200,26 @@ def test_sites_that_carry_nothing_of_the_answer_are_said_to():
 def test_settings_that_cannot_work_are_refused(settings: dict, says: str):
     with pytest.raises(ConfigError, match=says):
         CircuitConfig(**settings)
+
+
+DATA = Path(os.environ.get("MONOSEMA_SUBJECT_VERB", "subject-verb"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (DATA / "simple_train.jsonl").exists(), reason="MONOSEMA_SUBJECT_VERB names no folder with the data"
+)
+def test_real_pairs_are_split_by_prompt_and_their_answer_is_where_the_stream_is():
+    model, tokenizer = load(EMBEDDED_LM), Tokenizer.load(EMBEDDED_LM)
+    pairs, left = read_pairs(DATA / "simple_train.jsonl", tokenizer, model.n_context, skip=True)
+    assert left > 0 and len(pairs) > 20
+    sides = split(pairs, 0.5)
+    parts = (Part("resid_post.2", "resid_post.2", model.d_model),)
+    found = subject("neurons", model, sides, parts, CircuitConfig(steps=5))
+    # All that tells the two prompts apart is at tokens that differ, and all of the answer passes the stream.
+    truth = float(found.effects.clean.mean() - found.effects.corrupted.mean())
+    assert found.effects.total(0) == pytest.approx(truth, abs=0.02 * abs(truth))
+    differ = (sides[0].clean != sides[0].corrupted).any(0).nonzero()[:, 0]
+    assert not any(mask[: int(differ[0])].any() for mask in found.effects.active.masks)
+    curve, random = found.curve((40,), False), found.random_curve((40,), False, 5, 0)
+    assert curve.kept[0].share > random.kept[0].share + 0.2
