@@ -14,8 +14,8 @@ from monosema.circuits import load_graph, read_neuronpedia
 from monosema.cli import main
 from monosema.core.errors import MismatchError
 from monosema.core.runs import read_json, write_json
+from monosema.pipeline import tracing_page
 from monosema.pipeline.tracing import open_ground
-from monosema.pipeline.tracing_page import page_values
 from monosema.pipeline.tracing_specs import every_layer
 
 from .tiny import PROMPT, WHOLE
@@ -79,7 +79,7 @@ def test_features_of_a_table_show_where_they_fire(layered: Path, tmp_path: Path)
     shutil.rmtree(run / "features" / "tc-1")
     shutil.copytree(run / "features" / "tc-0", run / "features" / "tc-1")
     with pytest.raises(MismatchError, match="table of 'tc-1' is of other weights"):
-        page_values(open_ground(run), load_graph(tmp_path / "out"))
+        tracing_page.graphed(open_ground(run), load_graph(tmp_path / "out"))
 
 
 def test_targets_are_those_that_are_asked_for(layered: Path, tmp_path: Path):

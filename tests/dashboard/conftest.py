@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from cli.tiny import stages, write_texts
+from cli.tiny import LM, TRANSCODERS, stages, write_texts
 
 from monosema.cli import main
 
@@ -45,5 +45,21 @@ def explored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("explored") / "tiny"
     texts = write_texts(tmp_path_factory.mktemp("texts") / "texts")
     for command in [*stages(run, texts)[:3], ["features", str(run), *FEW]]:
+        assert main(command) == 0
+    return run
+
+
+@pytest.fixture(scope="session")
+def layered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with a transcoder of each of its two layers, and the first one's table. To be read only."""
+    run = tmp_path_factory.mktemp("layered") / "deep"
+    texts = write_texts(tmp_path_factory.mktemp("texts") / "texts")
+    both = ["--site", "mlp_in", "--site", "mlp_out", "--no-control"]
+    for command in [
+        ["lm", "train", str(run), "--corpus", str(texts), *LM],
+        ["harvest", str(run), *both],
+        ["train", str(run), *TRANSCODERS],
+        ["features", str(run), "--names", "tc-0", *FEW],
+    ]:
         assert main(command) == 0
     return run

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from monosema.core.runs import write_json
 from monosema.dashboard.explorers import Opener
+from monosema.dashboard.graph.live import Workshop
 from monosema.dashboard.guard import Doors
 from monosema.dashboard.library import Library
 from monosema.dashboard.server import application, listen
@@ -29,16 +30,22 @@ def make(run: Path) -> Path:
     return run
 
 
-def client(*runs: Path, doors: Doors | None = None, base: str = OWN, opener: Opener | None = None) -> TestClient:
+def client(
+    *runs: Path,
+    doors: Doors | None = None,
+    base: str = OWN,
+    opener: Opener | None = None,
+    workshop: Workshop | None = None,
+) -> TestClient:
     """Asks the application itself. An error of ours that is no answer is raised."""
-    return TestClient(application(Library(list(runs), opener), doors), base_url=base)
+    return TestClient(application(Library(list(runs), opener, workshop), doors), base_url=base)
 
 
 @contextmanager
-def serving(*runs: Path, opener: Opener | None = None) -> Iterator[str]:
+def serving(*runs: Path, opener: Opener | None = None, workshop: Workshop | None = None) -> Iterator[str]:
     """The address of a real server."""
     taken = listen("127.0.0.1", 0)
-    served = application(Library(list(runs), opener))
+    served = application(Library(list(runs), opener, workshop))
     config = uvicorn.Config(served, log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]})

@@ -15,6 +15,8 @@ from urllib.parse import quote
 
 import pytest
 
+from monosema.dashboard.pages.table import PAGES
+
 from .served import make
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -66,10 +68,24 @@ def screens(page, base: str) -> dict[str, str]:
         "documents": f"{at}/documents",
         "document": f"{at}/document/1",
         "prompt": f"{at}/prompt" + (f"?text={quote(PROMPT)}" if os.environ.get("MONOSEMA_RUN") else ""),
+        "graph": graph_of(page, base),
         "review": f"{at}/review?rater=ann",
         "compare": f"/compare?left={pair[0]}&right={pair[1]}",
         "export": f"{at}/export",
     }
+
+
+def graph_of(page, base: str) -> str:
+    """The graph of a prompt with its most influential features as a group, where the run has transcoders."""
+    sets = page.request.get(f"{base}/graph.json").ok and os.environ.get("MONOSEMA_RUN")
+    page.goto(f"{base}/graph")
+    if not sets or not page.locator("#question").count():
+        return "/graph"
+    page.fill("#text", "for i in range(")
+    page.click("#question .primary")
+    page.wait_for_selector("#drawing")
+    names = page.locator("#drawing .node[data-kind=feature]").evaluate_all("all => all.map(e => e.dataset.name)")
+    return f"{page.url.removeprefix(base)}#pins={','.join(names[:4])}&group=bracket,{','.join(names[:3])}"
 
 
 def test_every_screen_has_its_picture_in_the_light_and_in_the_dark(browser, base: str, tmp_path: Path):
@@ -90,7 +106,6 @@ def test_every_screen_has_its_picture_in_the_light_and_in_the_dark(browser, base
             pictures.setdefault(key, []).append(target.read_bytes())
         assert complaints == []
         context.close()
-    assert (
-        all(light != dark for light, dark in pictures.values())
-        and len({p for ps in pictures.values() for p in ps}) == 18
-    )
+    assert all(light != dark for light, dark in pictures.values()) and len(
+        {p for ps in pictures.values() for p in ps}
+    ) == 2 * len(PAGES)

@@ -170,11 +170,13 @@ def test_no_prompt_opens_no_model(explored: Path):
 import sys
 from pathlib import Path
 from starlette.testclient import TestClient
-from monosema.cli.dash import _opened
 from monosema.dashboard.library import Library
 from monosema.dashboard.server import application
-asked = TestClient(application(Library([Path({str(explored)!r})], _opened)), base_url="http://127.0.0.1")
-for url in ("/", "/r/tiny/topk/features", "/r/tiny/topk/feature/1", "/r/tiny/topk/prompt", "/r/tiny/topk/prompt.json"):
+from monosema.pipeline.workshop import RunModels
+models = RunModels()
+library = Library([Path({str(explored)!r})], models.explorer, models)
+asked = TestClient(application(library), base_url="http://127.0.0.1")
+for url in ("/", "/graph", "/r/tiny/topk/features", "/r/tiny/topk/prompt", "/r/tiny/topk/prompt.json"):
     assert asked.get(url).status_code == 200, url
 assert "torch" not in sys.modules
 assert asked.get("/r/tiny/topk/prompt?text=cat").status_code == 200

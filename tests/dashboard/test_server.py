@@ -26,6 +26,7 @@ SCREENS = {
     "documents": f"{IN}/documents",
     "document": f"{IN}/document/1",
     "prompt": f"{IN}/prompt",
+    "graph": "/graph",
     "review": f"{IN}/review?rater=ann",
     "compare": "/compare?left=demo%2Ftopk32&right=demo%2Fl1",
     "export": f"{IN}/export",

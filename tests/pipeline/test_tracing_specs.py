@@ -4,7 +4,8 @@ import pytest
 
 from monosema.core.errors import ConfigError, SiteError
 from monosema.dictionaries import DictionarySpec
-from monosema.pipeline.tracing_specs import layered_specs, set_of
+from monosema.pipeline.set_names import set_of
+from monosema.pipeline.tracing_specs import layered_specs
 
 THERE = ("mlp_in.0", "mlp_in.1", "mlp_in.2", "mlp_out.0", "mlp_out.1", "mlp_out.2", "ln_final")
 

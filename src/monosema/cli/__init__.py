@@ -37,6 +37,7 @@ VERBS = {
     "circuit": "find the features that make an answer, and say what they keep of it beside neurons and chance",
     "trace": "say which features caused what a model says after a prompt, as a graph",
     "intervene": "change features of a prompt, and say what that does beside what the graph says",
+    "graph": "draw a graph that is there already, of ours, Neuronpedia's or circuit-tracer's, as a page",
     "planning": "train small models that plan ahead, and that do not, and ask where they plan",
     "mechanism": "say how small models of a task do it, in claims that are measured, and judge each",
     "sites": "list a model's sites, their widths, and TransformerLens's names for them",

@@ -3,15 +3,11 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tyro.conf import FlagCreatePairsOff, Positional
 
 from monosema.cli.showing import Outcome
 from monosema.core.config import require, require_range
-
-if TYPE_CHECKING:
-    import monosema.features.live.rows
 
 
 @dataclass(frozen=True)
@@ -19,7 +15,7 @@ class Arguments:
     """Show the feature tables of runs in the browser: one address, until interrupted."""
 
     runs: Positional[tuple[Path, ...]]
-    """Run directories with feature tables, as `monosema features` builds them."""
+    """Run directories with feature tables, as `monosema features` builds them, or with transcoders of every layer."""
     port: int = 8631
     """Port to listen on; 0 for any free one."""
     host: str = "127.0.0.1"
@@ -30,18 +26,12 @@ class Arguments:
     """Print JSON."""
 
 
-def _opened(run: Path) -> "monosema.features.live.rows.Exploring":
-    """A run's model with its dictionaries. Loads torch, which no other page needs."""
-    from monosema.pipeline.exploring import open_explorer
-
-    return open_explorer(run)
-
-
 def run(arguments: Arguments) -> Outcome:
     """Check the runs, take the port, print the address, and serve until interrupted."""
     from monosema.dashboard.guard import LOOPBACK, Doors
     from monosema.dashboard.library import Library
     from monosema.dashboard.server import listen, serve
+    from monosema.pipeline.workshop import RunModels
 
     a = arguments
     require(len(a.runs) > 0, "no run to show: give one, such as runs/demo")
@@ -52,7 +42,8 @@ def run(arguments: Arguments) -> Outcome:
         not a.token or (len(a.token) >= 8 and a.token.isascii() and a.token.isalnum()),
         "--token must be at least 8 letters and digits",
     )
-    library = Library(a.runs, _opened)
+    models = RunModels()
+    library = Library(a.runs, models.explorer, models)
     taken = listen(a.host, a.port)
     port = taken.getsockname()[1]
     shown = "127.0.0.1" if a.host in ("0.0.0.0", "localhost") else f"[{a.host}]" if ":" in a.host else a.host

@@ -62,15 +62,15 @@ def run(arguments: Arguments) -> Outcome:
 
     from monosema.dashboard.graph.page import write_graph_page
     from monosema.pipeline.tracing import TracingConfig, open_ground, traced, write_graph
-    from monosema.pipeline.tracing_page import page_values
+    from monosema.pipeline.tracing_page import graphed
 
     config = TracingConfig(a.target, a.nodes, a.edges, a.from_token, a.max_features, a.control, a.seed)
     ground = open_ground(a.run, a.dictionaries)
     graph = traced(ground, a.prompt, config)
     passed, tables = _heads(ground, graph, config, a.heads)
-    page, values = a.out / "trace.html", page_values(ground, graph)
+    page, shown = a.out / "trace.html", graphed(ground, graph)
     wrote = write_graph(ground, graph, a.out)
-    write_graph_page(page, values)
+    write_graph_page(page, shown)
     ways = _paths(ground, graph, a.paths)
     features = graph.nodes.of("feature")
     findings = {finding.name: finding for finding in graph.findings}

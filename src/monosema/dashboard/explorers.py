@@ -29,13 +29,20 @@ class Explorers:
         """The one of a run, for as long as the block lasts. Raises RunError when another question takes too long."""
         if self.opener is None:
             raise RunError("prompts cannot be read here: this server was started without the models of its runs")
+        with self.alone(run):
+            if run not in self._open:
+                self._open[run] = self.opener(run)
+            yield self._open[run]
+
+    @contextmanager
+    def alone(self, run: Path) -> Iterator[None]:
+        """Nobody else asks the run's model while the block lasts. Raises RunError when another question takes too
+        long."""
         with self._lock:
             lock = self._locks.setdefault(run, Lock())
         if not lock.acquire(timeout=self.patience):
             raise RunError("the model is at work on another question: stop that one, or ask again later")
         try:
-            if run not in self._open:
-                self._open[run] = self.opener(run)
-            yield self._open[run]
+            yield
         finally:
             lock.release()

@@ -32,6 +32,10 @@ HEADERS = {
 }
 COOKIE = "monosema"
 LARGEST_BODY = 64 * 1024
+LARGEST_FILE = 64 * 1024 * 1024
+FILES = ("/graph/open",)
+"""Where a whole file is sent."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -77,7 +81,7 @@ class Guard:
             await self._ask(scope, sending)
         elif _embedded(headers):
             await _say(sending, 403, "Another site may lead here by a link, and no other way.")
-        elif scope["method"] not in ("GET", "HEAD") and (why := _refused(headers)):
+        elif scope["method"] not in ("GET", "HEAD") and (why := _refused(headers, _largest(scope["path"]))):
             await _say(sending, 403, why)
         else:
             await self.app(scope, receive, sending)
@@ -112,15 +116,19 @@ def _embedded(headers: Mapping[str, str]) -> bool:
     return headers.get("sec-fetch-site") == "cross-site" and not led
 
 
-def _refused(headers: Mapping[str, str]) -> str:
+def _largest(path: str) -> int:
+    return LARGEST_FILE if path in FILES else LARGEST_BODY
+
+
+def _refused(headers: Mapping[str, str], largest: int) -> str:
     """Why a request that changes something is refused; '' when it comes from our own pages and is small."""
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     own = origin is not None and origin.partition("://")[2] == headers.get("host")
     if not (own if origin is not None else site == "same-origin"):
         return "What changes something must come from a page of this server."
     length = headers.get("content-length", "")
-    if not length.isdigit() or int(length) > LARGEST_BODY:
-        return f"The text is too long: at most {LARGEST_BODY // 1024} kB."
+    if not length.isdigit() or int(length) > largest:
+        return f"The text is too long: at most {largest // 1024} kB."
     return ""
 
 

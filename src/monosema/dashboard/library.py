@@ -13,6 +13,8 @@ from monosema.core.errors import DataError, MonosemaError, RunError, unknown
 from monosema.core.runs import open_run, read_json
 from monosema.dashboard.comparisons import Comparisons
 from monosema.dashboard.explorers import Explorers, Opener
+from monosema.dashboard.graph.live import Workshop
+from monosema.dashboard.graphs import Graphs
 from monosema.evaluation.scorecard import Scorecard
 from monosema.features.browse import FeatureTable, open_table
 from monosema.features.browse.comparing import Comparison
@@ -55,17 +57,18 @@ class Broken:
 
 
 class Library:
-    """Run directories by name; `opener` opens the model of one, when a prompt is first read. Raises RunError
-    for one that is none, or that holds no table."""
+    """Run directories by name; `opener` opens the model of one, when a prompt is first read, and `workshop` is where
+    graphs come from. Raises RunError for one that is none, or that holds neither tables nor transcoders."""
 
-    def __init__(self, runs: Sequence[Path], opener: Opener | None = None) -> None:
+    def __init__(self, runs: Sequence[Path], opener: Opener | None = None, workshop: Workshop | None = None) -> None:
         self.runs = _named([open_run(path).path for path in runs])
         self.explorers = Explorers(opener)
+        self.graphs = Graphs(workshop, self.explorers)
         self._open: dict[tuple[str, str], tuple[tuple[int, ...], FeatureTable]] = {}
         self._comparisons = Comparisons()
         self._lock = Lock()
         for path in self.runs.values():
-            if not _tables(path):
+            if not _tables(path) and not self.graphs.sets(path):
                 raise RunError(f"{path} has no feature tables: {BUILDS.format(path)}")
 
     def place(self, run: str, dictionary: str) -> Place:

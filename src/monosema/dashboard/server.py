@@ -26,10 +26,11 @@ from starlette.routing import Route
 from monosema.core.errors import ConfigError, DamagedError, DataError, MismatchError, MonosemaError, RunError
 from monosema.dashboard.downloads import DOWNLOADS
 from monosema.dashboard.edits import EDITS
+from monosema.dashboard.graph.page import graph_script
 from monosema.dashboard.guard import Doors, Guard
 from monosema.dashboard.library import Library
 from monosema.dashboard.page import HERE
-from monosema.dashboard.pages import features, prompt
+from monosema.dashboard.pages import features, graph, prompt
 from monosema.dashboard.pages.asking import Asked, Page, address
 from monosema.dashboard.pages.table import IN, PAGES
 from monosema.dashboard.rendering import environment
@@ -40,13 +41,16 @@ STATIC = {
     "theme.css": "text/css",
     "browser.css": "text/css",
     "prompt.css": "text/css",
+    "graph.css": "text/css",
     "theme.js": "text/javascript",
     "browser.js": "text/javascript",
     "prompt.js": "text/javascript",
+    "graph-page.js": "text/javascript",
+    "opening.js": "text/javascript",
     "scatter.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-"""Every file that is served as it is, from assets/."""
+"""Every file that is served, from assets/ as it is; graph-page.js is put together of the graph's parts."""
 
 STATUS = {ConfigError: 400, DataError: 404, MismatchError: 409, RunError: 409, DamagedError: 500}
 """How an error of ours is said in HTTP."""
@@ -68,6 +72,9 @@ def application(library: Library, doors: Doors | None = None) -> Guard:
         Route(f"{IN}/prompt/effects", browser.effects),
         Route(f"{IN}/go", browser.go),
         Route(f"{IN}/export/{{name}}", browser.download),
+        Route("/graph/neuronpedia.json", browser.document),
+        Route("/graph/change", browser.change, methods=["POST"]),
+        Route("/graph/open", browser.open_file, methods=["POST"]),
         Route("/static/{name}", browser.static),
     ]
     handlers: dict[Any, Any] = {MonosemaError: browser.failed, HTTPException: browser.failed}
@@ -105,7 +112,7 @@ class _Browser:
     def __init__(self, library: Library) -> None:
         self.library = library
         self.templates = environment()
-        self.files = {name: (HERE / "assets" / name).read_bytes() for name in STATIC}
+        self.files = {name: _asset(name) for name in STATIC}
 
     def asked(self, request: Request, given: dict[str, str] | None = None) -> Asked:
         named = request.path_params
@@ -136,6 +143,18 @@ class _Browser:
             return streamed(prompt.effects(self.asked(request)))
         except MonosemaError as error:
             return _json({"error": str(error)}, _status(error))
+
+    def document(self, request: Request) -> Response:
+        text = graph.document(self.asked(request))
+        return Response(text, media_type="application/json", headers={"cache-control": "no-store"})
+
+    async def change(self, request: Request) -> Response:
+        given = _pairs((await request.body()).decode("utf-8", errors="strict"))
+        return await _told(lambda: plain(graph.change(self.asked(request, given))))
+
+    async def open_file(self, request: Request) -> Response:
+        body = await request.body()
+        return await _told(lambda: {"address": graph.opened(self.asked(request), _text(body))})
 
     def go(self, request: Request) -> Response:
         asked = self.asked(request)
@@ -198,6 +217,25 @@ class _Browser:
                 given = {"left": asked.chosen.key} if page.key == "compare" and asked.chosen else {}
                 links.append((page.nav, address(asked.chosen if "{run}" in page.path else None, rest, **given), here))
         return links
+
+
+async def _told(answer: Callable[[], Any]) -> Response:
+    """The answer as JSON, worked out beside other requests; an error of ours says so in it."""
+    try:
+        return _json(await run_in_threadpool(answer))
+    except MonosemaError as error:
+        return _json({"error": str(error)}, _status(error))
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DamagedError(f"the file is not UTF-8 text ({error}): give the JSON of a graph") from error
+
+
+def _asset(name: str) -> bytes:
+    return graph_script().encode() if name == "graph-page.js" else (HERE / "assets" / name).read_bytes()
 
 
 def _pairs(text: str) -> dict[str, str]:

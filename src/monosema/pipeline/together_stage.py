@@ -11,8 +11,8 @@ from monosema.core.runs import Run, read_json, write_json
 from monosema.dictionaries import Dictionary
 from monosema.evaluation import ScoreConfig, Together
 from monosema.pipeline.records import begun, is_done, settings_of
+from monosema.pipeline.set_names import set_of
 from monosema.pipeline.subject import open_subject
-from monosema.pipeline.tracing_specs import set_of
 
 
 def together_stage(run: Run, names: Sequence[str], config: ScoreConfig | None = None) -> dict[str, Together]:

@@ -19,8 +19,8 @@ from monosema.dictionaries import Dictionary
 from monosema.models import Model
 from monosema.models.families import FAMILIES
 from monosema.pipeline.exploring import open_model
+from monosema.pipeline.set_names import set_of
 from monosema.pipeline.subject import subject_config
-from monosema.pipeline.tracing_specs import set_of
 
 READ, WRITTEN = ("mlp_in", "resid_mid", "resid_pre"), "mlp_out"
 

@@ -15,9 +15,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from monosema.circuits import Bench, Change, Graph, total_effects
+from monosema.circuits import Bench, Change, Effect, Graph, total_effects
 from monosema.circuits.attribution.places import blocks
 from monosema.circuits.interventions.changes import added, clean_values, written
+from monosema.circuits.interventions.effects import HOW
 from monosema.core.errors import ConfigError, DataError
 from monosema.core.findings import Finding
 from monosema.core.seeding import generator
@@ -32,6 +33,7 @@ class Changed:
 
     random   the same, in the model itself, of every draw of random features
     before   the activation of each changed feature; after: what it became
+    effects  all that was measured, by model: linear, patterns, free
     """
 
     tokens: tuple[int, ...]
@@ -42,6 +44,7 @@ class Changed:
     random: Float[Tensor, "draw logit"]
     before: tuple[float, ...]
     after: tuple[float, ...]
+    effects: Mapping[str, Effect]
     findings: tuple[Finding, ...]
 
 
@@ -55,10 +58,17 @@ def change_of(name: str, how: str, amount: float) -> Change:
 
 
 @torch.no_grad()
-def changed(ground: Ground, graph: Graph, changes: Sequence[Change], n_draws: int = 16, seed: int = 0) -> Changed:
-    """What `changes` together do. Raises DataError for a feature or token that is not there and for changes that
-    change nothing."""
-    bench = Bench(ground.model, ground.sides, graph.tokens)
+def changed(
+    ground: Ground,
+    graph: Graph,
+    changes: Sequence[Change],
+    n_draws: int = 16,
+    seed: int = 0,
+    bench: Bench | None = None,
+) -> Changed:
+    """What `changes` together do; `bench` is that of the graph's prompt, if there is one already. Raises DataError for
+    a feature or token that is not there and for changes that change nothing."""
+    bench = bench or Bench(ground.model, ground.sides, graph.tokens)
     active = bench.scene.replaced.active
     deltas = added(bench.scene.local, active, bench.places, changes)
     before = tuple(clean_values(active, changes))
@@ -68,15 +78,15 @@ def changed(ground: Ground, graph: Graph, changes: Sequence[Change], n_draws: in
     logits = graph.nodes.of("logit")
     tokens = graph.nodes.index[logits]
     predicted = _predicted(graph, logits, changes, after)
-    measured = {how: bench.add(deltas, how).logits[tokens].double() for how in ("linear", "patterns", "free")}
+    effects = {how: bench.add(deltas, how) for how in HOW}
+    measured = {how: effect.logits[tokens].double() for how, effect in effects.items()}
     draws, columns = generator(seed, "random features"), []
     for _ in range(n_draws):
         columns.append(bench.add(_random(bench, changes, before, after, draws), "free").logits[tokens].double())
     random = torch.stack(columns)
     findings = _findings(predicted, measured, random)
-    return Changed(
-        tuple(tokens.tolist()), predicted, **measured, random=random, before=before, after=after, findings=findings
-    )
+    moved = {"random": random, "before": before, "after": after, "effects": effects, "findings": findings}
+    return Changed(tuple(tokens.tolist()), predicted, **measured, **moved)
 
 
 def _predicted(graph: Graph, logits: Tensor, changes: Sequence[Change], after: Sequence[float]) -> Tensor:

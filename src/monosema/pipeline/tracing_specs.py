@@ -56,11 +56,6 @@ def layered_specs(
     return found
 
 
-def set_of(name: str) -> str:
-    """The set of dictionaries that one called `name` belongs to."""
-    return re.sub(r"-\d+$", "", name)
-
-
 def _kind(site: str) -> str:
     return re.sub(r"\.\d+$", "", site)
 

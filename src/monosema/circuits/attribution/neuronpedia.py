@@ -38,6 +38,10 @@ TYPES = {
 """Neuronpedia's `feature_type` for each kind of node; the fourth and fifth are ours."""
 
 
+MOST_LAYERS = 1000
+"""Beyond so many a file is taken for damaged."""
+
+
 @dataclass(frozen=True)
 class About:
     """What such a file says besides the graph.
@@ -60,6 +64,12 @@ class About:
 def write_neuronpedia(graph: Graph, path: Path | str, about: About) -> None:
     """Write `graph` to `path`. Prune it first: every node and edge is written. Raises MismatchError when there is not
     one text for each token of the prompt."""
+    document = neuronpedia_document(graph, about)
+    write_text(Path(path), json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def neuronpedia_document(graph: Graph, about: About) -> dict[str, Any]:
+    """What `write_neuronpedia` writes, its nodes in the graph's order. Raises as it does."""
     if len(about.texts) != len(graph.tokens):
         raise MismatchError(f"{len(about.texts)} texts for a prompt of {len(graph.tokens)} tokens: give one for each")
     metadata = {"slug": about.slug, "scan": about.scan, "prompt_tokens": list(about.texts), "prompt": about.prompt}
@@ -81,13 +91,12 @@ def write_neuronpedia(graph: Graph, path: Path | str, about: About) -> None:
         "sg_pos": "",
     }
     ends = zip(graph.edges.source.tolist(), graph.edges.target.tolist(), graph.edges.weight.tolist(), strict=True)
-    document = {
+    return {
         "metadata": metadata,
         "qParams": question,
         "nodes": _rows(graph, called, about.labels),
         "links": [{"source": called[names[s]], "target": called[names[t]], "weight": weight} for s, t, weight in ends],
     }
-    write_text(Path(path), json.dumps(document, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _file_names(graph: Graph, names: Sequence[str]) -> list[str]:
@@ -135,12 +144,18 @@ def read_neuronpedia(path: Path | str) -> tuple[Graph, About]:
     Raises RunError when it is missing, DamagedError when it is not JSON or its links lead nowhere, MismatchError when
     it is not such a graph.
     """
-    document = read_json(Path(path))
-    metadata, rows, links = _parts(document, Path(path))
-    table, names = _named(rows, Path(path))
+    return graph_of_document(read_json(Path(path)), str(path))
+
+
+def graph_of_document(document: Any, what: str) -> tuple[Graph, About]:
+    """The graph that the JSON value `document` is, and what else it says; `what` is its name in messages. Raises as
+    `read_neuronpedia` does."""
+    metadata, rows, links = _parts(document, what)
+    texts = tuple(str(text) for text in metadata["prompt_tokens"])
+    table, names = _named(rows, len(texts), what)
     n_layers = max(row.layer - 1 if row.kind == LOGIT else row.layer + 1 for row in table) if table else 0
     table = [row.at(n_layers) if row.kind == LOGIT else row for row in table]
-    edges, unsure = _edges(links, names, table, Path(path))
+    edges, unsure = _edges(links, names, table, what)
     columns = {
         name: torch.tensor([getattr(row, name) for row in table]) for name in ("kind", "layer", "token", "index")
     }
@@ -152,12 +167,11 @@ def read_neuronpedia(path: Path | str) -> tuple[Graph, About]:
         for x in (edges.weight, edges.weight.abs())
     )
     nodes = Nodes(**columns, value=value, influence=influence, total=sums, mass=sizes)
-    texts = tuple(str(text) for text in metadata["prompt_tokens"])
-    facts = {"model": str(metadata["scan"]), "read_from": Path(path).name, "links_told_apart": str(unsure)}
+    facts = {"model": str(metadata["scan"]), "read_from": Path(what).name, "links_told_apart": str(unsure)}
     scores = scores_of(nodes, edges)
     graph = Graph(nodes, edges, _prompt(nodes, len(texts)), n_layers, scores, (), facts)
-    require_sound(graph, str(path))
-    return graph, _about(document, graph, rows, texts)
+    require_sound(graph, what)
+    return graph, _about(document, graph, rows, texts, what)
 
 
 @dataclass(frozen=True)
@@ -172,54 +186,74 @@ class _Row:
         return _Row(self.kind, layer, self.token, self.index, self.value)
 
 
-def _parts(document: Any, path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
+def _parts(document: Any, what: str) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
     wanted = {"metadata": dict, "nodes": list, "links": list}
     if not isinstance(document, dict) or any(not isinstance(document.get(k), kind) for k, kind in wanted.items()):
-        raise MismatchError(f"{path} is not a graph of Neuronpedia's: it needs metadata, nodes and links")
+        raise MismatchError(f"{what} is not a graph of Neuronpedia's: it needs metadata, nodes and links")
     metadata = document["metadata"]
     if missing := [name for name in ("slug", "scan", "prompt_tokens", "prompt") if name not in metadata]:
-        raise MismatchError(f"{path} is not a graph of schema 1.0.0: its metadata has no {missing[0]}")
+        raise MismatchError(f"{what} is not a graph of schema 1.0.0: its metadata has no {missing[0]}")
     if metadata.get("schema_version", 1) not in (1, None):
-        raise MismatchError(f"{path} has schema version {metadata['schema_version']}: this version reads 1")
+        raise MismatchError(f"{what} has schema version {metadata['schema_version']}: this version reads 1")
+    if not isinstance(metadata["prompt_tokens"], list):
+        raise MismatchError(f"{what} is not a graph of schema 1.0.0: its prompt_tokens are no list")
+    for name in ("nodes", "links"):
+        if not all(isinstance(row, dict) for row in document[name]):
+            raise MismatchError(f"{what} is not a graph of schema 1.0.0: its {name} are no objects")
     return metadata, document["nodes"], document["links"]
 
 
-def _named(rows: Sequence[Mapping[str, Any]], path: Path) -> tuple[list[_Row], dict[str, list[int]]]:
+def _named(rows: Sequence[Mapping[str, Any]], n_tokens: int, what: str) -> tuple[list[_Row], dict[str, list[int]]]:
     """The nodes, and the numbers of those that each name means: one, unless the file gave it to several."""
     kinds = {name: kind for kind, name in TYPES.items()}
     table, names = [], defaultdict(list)
     for row in rows:
         try:
-            kind = kinds[row["feature_type"]]
-            parts = str(row["node_id"]).split("_")
-            layer = -1 if kind in (TOKEN, POSITION, BIAS) else int(row["layer"])
-            index = int(parts[1]) if kind in (FEATURE, TOKEN, LOGIT) else -1
-            token = -1 if kind == BIAS else int(row["ctx_idx"])
-            value = {FEATURE: row.get("activation"), LOGIT: row.get("token_prob")}.get(kind)
-        except (KeyError, ValueError, IndexError) as error:
-            raise MismatchError(f"{path}: node {row.get('node_id')!r} is none of schema 1.0.0 ({error})") from error
-        names[row["node_id"]].append(len(table))
-        table.append(_Row(kind, layer, token, index, 0.0 if value is None else float(value)))
+            one = _row(row, kinds[row["feature_type"]])
+        except (KeyError, ValueError, IndexError, TypeError, OverflowError) as error:
+            raise MismatchError(f"{what}: node {row.get('node_id')!r} is none of schema 1.0.0 ({error})") from error
+        lowest = -1 if one.kind in (TOKEN, POSITION, BIAS) else 0
+        in_place = (one.kind == BIAS or 0 <= one.token < n_tokens) and lowest <= one.layer <= MOST_LAYERS
+        if not in_place or one.index >= 2**62:
+            raise MismatchError(
+                f"{what}: node {row['node_id']!r} is at layer {row['layer']}, token {row['ctx_idx']} of a prompt of "
+                f"{n_tokens} tokens: there is no such place"
+            )
+        names[str(row["node_id"])].append(len(table))
+        table.append(one)
     return table, names
 
 
+def _row(row: Mapping[str, Any], kind: int) -> _Row:
+    parts = str(row["node_id"]).split("_")
+    layer = -1 if kind in (TOKEN, POSITION, BIAS) else int(row["layer"])
+    index = int(parts[1]) if kind in (FEATURE, TOKEN, LOGIT) else -1
+    token = -1 if kind == BIAS else int(row["ctx_idx"])
+    value = {FEATURE: row.get("activation"), LOGIT: row.get("token_prob")}.get(kind)
+    return _Row(kind, layer, token, index, 0.0 if value is None else float(value))
+
+
 def _edges(
-    links: Sequence[Mapping[str, Any]], names: Mapping[str, list[int]], table: Sequence[_Row], path: Path
+    links: Sequence[Mapping[str, Any]], names: Mapping[str, list[int]], table: Sequence[_Row], what: str
 ) -> tuple[Edges, int]:
     """The links by number, and how many had an end whose name several nodes had."""
     found, unsure, taken = [], 0, set()
     for link in links:
-        if link.get("source") not in names or link.get("target") not in names:
-            raise DamagedError(f"{path}: a link from {link.get('source')!r} to {link.get('target')!r} leads nowhere")
-        sources, targets = names[link["source"]], names[link["target"]]
+        ends = str(link.get("source")), str(link.get("target"))
+        if ends[0] not in names or ends[1] not in names:
+            raise DamagedError(f"{what}: a link from {link.get('source')!r} to {link.get('target')!r} leads nowhere")
+        sources, targets = names[ends[0]], names[ends[1]]
         unsure += len(sources) > 1 or len(targets) > 1
         target = next((t for t in targets if table[t].kind in (FEATURE, LOGIT)), targets[0])
         could = [s for s in sources if table[s].layer < table[target].layer and (s, target) not in taken]
         source = could[0] if could else sources[0]
         taken.add((source, target))
-        found.append((target, source, float(link["weight"])))
-    ends = torch.tensor([row[:2] for row in found], dtype=torch.int64).reshape(-1, 2)
-    return Edges(ends[:, 0], ends[:, 1], torch.tensor([row[2] for row in found], dtype=torch.float64)), unsure
+        weight = link.get("weight")
+        if not isinstance(weight, int | float):
+            raise DamagedError(f"{what}: the link from {ends[0]!r} to {ends[1]!r} has no weight, but {weight!r}")
+        found.append((target, source, float(weight)))
+    ends_of = torch.tensor([row[:2] for row in found], dtype=torch.int64).reshape(-1, 2)
+    return Edges(ends_of[:, 0], ends_of[:, 1], torch.tensor([row[2] for row in found], dtype=torch.float64)), unsure
 
 
 def _prompt(nodes: Nodes, n_tokens: int) -> Tensor:
@@ -231,19 +265,25 @@ def _prompt(nodes: Nodes, n_tokens: int) -> Tensor:
 
 
 def _about(
-    document: Mapping[str, Any], graph: Graph, rows: Sequence[Mapping[str, Any]], texts: tuple[str, ...]
+    document: Mapping[str, Any], graph: Graph, rows: Sequence[Mapping[str, Any]], texts: tuple[str, ...], what: str
 ) -> About:
     metadata, question = document["metadata"], document.get("qParams") or {}
     ours: dict[str, str] = {}
     for name, row in zip(graph.nodes.ids(), rows, strict=True):
-        ours.setdefault(row["node_id"], name)
+        ours.setdefault(str(row["node_id"]), name)
     labels = {name: str(row["clerp"]) for name, row in zip(graph.nodes.ids(), rows, strict=True) if row.get("clerp")}
+    if not isinstance(question, dict):
+        raise MismatchError(f"{what} is not a graph of schema 1.0.0: its qParams are no object")
+    pinned, supernodes = question.get("pinnedIds") or [], question.get("supernodes") or []
+    if not isinstance(pinned, list) or not isinstance(supernodes, list):
+        raise MismatchError(f"{what} is not a graph of schema 1.0.0: its pinnedIds or supernodes are no list")
+    if not all(isinstance(group, list) and group for group in supernodes):
+        raise MismatchError(f"{what} is not a graph of schema 1.0.0: a supernode is no list of a title and nodes")
     groups = tuple(
-        (str(title), *(ours[name] for name in members if name in ours))
-        for title, *members in question.get("supernodes") or ()
+        (str(title), *(ours[str(name)] for name in members if str(name) in ours)) for title, *members in supernodes
     )
-    pinned = tuple(ours[name] for name in question.get("pinnedIds") or () if name in ours)
-    return About(str(metadata["slug"]), str(metadata["scan"]), str(metadata["prompt"]), texts, labels, pinned, groups)
+    chosen = tuple(ours[str(name)] for name in pinned if str(name) in ours)
+    return About(str(metadata["slug"]), str(metadata["scan"]), str(metadata["prompt"]), texts, labels, chosen, groups)
 
 
 def _paired(layer: int, index: int) -> int:

@@ -1,22 +1,38 @@
-
-// The graph: pruned by sliders, a node's edges in tables, pins and groups in the address. The page has all of its
-// nodes without this.
+// The graph: pruned by sliders, a node's edges in tables, pins, groups and changes in the address. The page has all of
+// its nodes without this. supernodes.js folds groups, changes.js asks the model, download.js writes the graph.
 const drawing = document.getElementById("drawing");
 const byId = (id) => document.getElementById(id);
-const marks = new Map([...drawing.querySelectorAll(".nodes .mark")].map((mark) => [mark.dataset.i, mark]));
-const named = new Map([...marks.values()].map((mark) => [mark.dataset.name, mark]));
-const edges = [...drawing.querySelectorAll(".edges .edge")];
-const labels = (mark) => mark.getAttribute("aria-label");
-const brief = (mark) => `${mark.dataset.name} · ${labels(mark).replace(/, influence.*$/, "")}`;
 const sliders = { nodes: byId("prune-nodes"), edges: byId("prune-edges") };
 let pins = [];
 let groups = [];
 let looked = null;
+let wanted = null;
 
-for (const part of document.querySelectorAll(".prune, .looked, .hint")) part.hidden = false;
+const nodes = [...drawing.querySelectorAll(".nodes .node")].map((element) => {
+  const { name, kind, share } = element.dataset;
+  const [x, y] = element.getAttribute("transform").match(/-?[\d.]+/g).map(Number);
+  return { element, name, kind, share: Number(share), says: element.getAttribute("aria-label"), x, y, group: null, gone: false, moved: "" };
+});
+const numbered = new Map(nodes.map((node) => [node.element.dataset.i, node]));
+const named = new Map(nodes.map((node) => [node.name, node]));
+const edges = [...drawing.querySelectorAll(".edges .edge")].map((element) => {
+  const { s, t, w, share } = element.dataset;
+  return { element, from: numbered.get(s), to: numbered.get(t), weight: Number(w), share: Number(share), left: true };
+});
+const contexts = new Map([...document.querySelectorAll(".context")].map((context) => [context.dataset.of, context]));
 
-const signed = (weight) => (weight > 0 ? "+" : "\u2212") + Math.abs(weight).toPrecision(3);
-const shown = (element) => !element.classList.contains("gone");
+const tell = (text) => { byId("said").textContent = text; };
+const brief = (node) => (node.members ? node.says : `${node.name} · ${node.says.replace(/, influence.*$/, "")}`);
+const signed = (weight) => (weight > 0 ? "+" : weight < 0 ? "\u2212" : "") + Math.abs(weight).toPrecision(3);
+const shown = (thing) => !thing.element.classList.contains("gone");
+const folded = (node) => Boolean(node.group && node.group.box);
+// What stands for a node: itself, or the group it is folded into.
+const standing = (node) => (folded(node) ? node.group.box : node);
+const boxes = () => groups.map((group) => group.box).filter(Boolean);
+const standingNodes = () => [...nodes, ...boxes()].filter(shown);
+const at = (element) => boxes().find((box) => box.element === element) || numbered.get(element.dataset.i);
+
+for (const part of document.querySelectorAll(".sliders, .looked, .hint, .take")) part.hidden = false;
 
 function made(tag, text, children = []) {
   const element = document.createElement(tag);
@@ -33,154 +49,214 @@ function button(text, action, label = text) {
   return element;
 }
 
-// What the sliders leave: the most influential nodes, and the edges between them that carry most.
+function row(...cells) {
+  return made("tr", "", cells.map((cell) => (cell instanceof Node ? made("td", "", [cell]) : made("td", cell))));
+}
+
+// What the sliders leave: the most influential nodes, and the edges between them that carry most. Pins and groups stay.
 function prune() {
-  const least = Object.fromEntries(Object.entries(sliders).map(([name, slider]) => [name, Number(slider.value) / 100]));
-  const few = (share, most) => most < 1 && Number(share) > most;
-  for (const mark of marks.values()) mark.classList.toggle("gone", few(mark.dataset.share, least.nodes) && !pins.includes(mark));
-  for (const edge of edges) {
-    const ends = shown(marks.get(edge.dataset.s)) && shown(marks.get(edge.dataset.t));
-    edge.classList.toggle("gone", !ends || few(edge.dataset.share, least.edges));
+  const most = Object.fromEntries(Object.entries(sliders).map(([name, slider]) => [name, Number(slider.value) / 100]));
+  const few = (share, bound) => bound < 1 && share > bound;
+  const pinned = new Set(pins);
+  for (const node of nodes) {
+    node.gone = few(node.share, most.nodes) && !pinned.has(node) && !node.group;
+    node.element.classList.toggle("gone", node.gone || folded(node));
   }
+  for (const edge of edges) {
+    edge.left = !edge.from.gone && !edge.to.gone && !few(edge.share, most.edges);
+    edge.element.classList.toggle("gone", !edge.left || folded(edge.from) || folded(edge.to));
+  }
+  drawSums();
   for (const [name, slider] of Object.entries(sliders)) byId(`kept-${name}`).textContent = `${slider.value}%`;
-  byId("counts").textContent = `${[...marks.values()].filter(shown).length} nodes, ${edges.filter(shown).length} edges`;
-  const here = document.activeElement;
-  const stops = [...marks.values()].filter(shown);
-  if (!stops.some((mark) => mark.tabIndex === 0)) for (const mark of marks.values()) mark.tabIndex = mark === stops[0] ? 0 : -1;
-  if (looked && !shown(looked) && looked !== here) clear();
+  const there = standingNodes();
+  byId("counts").textContent = `${there.length} nodes, ${[...edges, ...sums].filter(shown).length} edges`;
+  if (!there.some(({ element }) => element.tabIndex === 0)) there.forEach(({ element }, i) => { element.tabIndex = i ? -1 : 0; });
+  if (looked && !there.includes(looked)) clear();
   else if (looked) look(looked);
 }
 
-function rows(body, found, other) {
-  found.sort((a, b) => Math.abs(b.dataset.w) - Math.abs(a.dataset.w));
+// Hover and focus: a node's edges, its contexts, and a tip beside it.
+function list(body, found, other) {
+  found.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   body.replaceChildren(...found.map((edge) => {
-    const mark = marks.get(edge.dataset[other]);
-    const jump = button(brief(mark), () => mark.focus(), `Go to ${labels(mark)}`);
-    return made("tr", "", [made("td", "", [jump]), made("td", signed(Number(edge.dataset.w)))]);
+    const node = edge[other];
+    return row(button(brief(node), () => node.element.focus(), `Go to ${node.says}`), signed(edge.weight));
   }));
 }
 
-function look(mark) {
-  looked = mark;
-  const visible = edges.filter(shown);
-  const into = visible.filter((edge) => edge.dataset.t === mark.dataset.i);
-  const out = visible.filter((edge) => edge.dataset.s === mark.dataset.i);
-  const lit = new Set([mark, ...into, ...out, ...into.map((e) => marks.get(e.dataset.s)), ...out.map((e) => marks.get(e.dataset.t))]);
-  for (const element of [...edges, ...marks.values()]) element.classList.toggle("lit", lit.has(element));
+function look(node) {
+  looked = node;
+  const visible = [...edges, ...sums].filter(shown);
+  const into = visible.filter((edge) => edge.to === node);
+  const out = visible.filter((edge) => edge.from === node);
+  const lit = new Set([node, ...into, ...out, ...into.map((edge) => edge.from), ...out.map((edge) => edge.to)]);
+  for (const thing of [...edges, ...sums, ...nodes, ...boxes()]) thing.element.classList.toggle("lit", lit.has(thing));
   drawing.classList.add("near");
-  byId("looked-title").textContent = `${mark.dataset.name}: ${labels(mark)}`;
+  byId("looked-title").textContent = `${node.name}: ${node.says}${node.moved && `; ${node.moved}`}`;
   byId("n-in").textContent = `${into.length} edges`;
   byId("n-out").textContent = `${out.length} edges`;
-  rows(byId("edges-in"), into, "s");
-  rows(byId("edges-out"), out, "t");
-  const context = document.querySelector(`.context[data-of="${mark.dataset.i}"] ol`);
-  byId("contexts").replaceChildren(...(context ? [context.cloneNode(true)] : []));
+  list(byId("edges-in"), into, "from");
+  list(byId("edges-out"), out, "to");
+  const context = contexts.get(node.name);
+  byId("contexts").replaceChildren(...(context ? [...context.children].filter((part) => part.matches("ol") || part.querySelector("a")).map((part) => part.cloneNode(true)) : []));
 }
 
 function clear() {
   looked = null;
   drawing.classList.remove("near");
-  for (const element of [...edges, ...marks.values()]) element.classList.remove("lit");
+  for (const { element } of [...edges, ...sums, ...nodes, ...boxes()]) element.classList.remove("lit");
 }
 
+const beside = byId("tip");
+
+function show(node) {
+  const lines = [made("span", node.says)];
+  if (node.moved) lines.push(made("span", node.moved));
+  for (const line of contexts.get(node.name)?.querySelectorAll("li") || []) lines.push(made("span", "", [...line.cloneNode(true).childNodes]));
+  for (const line of lines) line.className = "line";
+  beside.replaceChildren(...lines);
+  beside.hidden = false;
+  const around = node.element.getBoundingClientRect();
+  const own = beside.getBoundingClientRect();
+  const wide = document.documentElement.clientWidth;
+  const left = Math.min(Math.max(8, around.left + around.width / 2 - own.width / 2), wide - own.width - 8);
+  const above = around.top - own.height - 8;
+  beside.style.left = `${left}px`;
+  beside.style.top = `${above > 4 ? above : around.bottom + 8}px`;
+}
+
+const hide = () => { beside.hidden = true; };
+
 // Pins and groups: what the address says, the drawing shows.
-function pin(mark) {
-  pins = pins.includes(mark) ? pins.filter((other) => other !== mark) : [...pins, mark];
+function pin(node) {
+  pins = pins.includes(node) ? pins.filter((other) => other !== node) : [...pins, node];
   keep();
 }
 
+const coded = (title) => title.replaceAll("%", "%25").replaceAll(",", "%2C");
+
+function decoded(title) {
+  try {
+    return decodeURIComponent(title);
+  } catch {
+    return title; // typed by hand, with a % that stands for itself
+  }
+}
+const opening = { pins: JSON.parse(drawing.dataset.pins), groups: JSON.parse(drawing.dataset.groups) };
+const opens = opening.pins.length > 0 || opening.groups.length > 0;
+
 function keep() {
   const address = new URLSearchParams();
-  if (pins.length) address.set("pins", pins.map((mark) => mark.dataset.name).join(","));
-  for (const group of groups) address.append("group", [group.name, ...group.members.map((mark) => mark.dataset.name)].join(","));
+  if (pins.length || opens) address.set("pins", pins.map((node) => node.name).join(","));
+  for (const group of groups) address.append("group", [coded(group.name), ...group.members.map((node) => node.name)].join(","));
+  const open = groups.flatMap((group, i) => (group.box ? [] : [i]));
+  if (open.length) address.set("open", open.join(","));
   for (const [name, slider] of Object.entries(sliders)) if (slider.value !== "100") address.set(name, slider.value);
+  if (wanted) address.set("change", [wanted.how, wanted.amount, ...wanted.names].join(","));
   history.replaceState(null, "", `#${address}`);
   draw();
 }
 
 function read() {
   const address = new URLSearchParams(location.hash.slice(1));
+  const given = [...address.keys()].length > 0;
   const known = (names) => names.map((name) => named.get(name)).filter(Boolean);
-  pins = known((address.get("pins") || "").split(","));
-  groups = address.getAll("group").map((text) => {
-    const [name, ...members] = text.split(",");
-    return { name, members: known(members) };
-  }).filter((group) => group.members.length);
+  pins = known(given ? (address.get("pins") || "").split(",") : opening.pins);
+  const asked = given ? address.getAll("group").map((text) => text.split(",")).map(([title, ...names]) => [decoded(title), ...names]) : opening.groups;
+  const open = (address.get("open") || "").split(",");
+  for (const group of groups) dissolve(group);
+  groups = [];
+  asked.forEach(([name, ...names], i) => {
+    const members = known(names).filter((node) => !node.group);
+    if (members.length) gather(name, members, !open.includes(String(i)));
+  });
   for (const [name, slider] of Object.entries(sliders)) slider.value = address.get(name) || "100";
+  const [how, amount, ...names] = (address.get("change") || "").split(",");
+  const before = JSON.stringify(wanted);
+  wanted = names.length ? { how, amount, names } : null;
   draw();
+  if (JSON.stringify(wanted) === before) return;
+  if (wanted) ask();
+  else forget();
 }
 
 function draw() {
-  const inside = new Set(groups.flatMap((group) => group.members));
-  for (const mark of marks.values()) {
-    mark.setAttribute("aria-pressed", String(pins.includes(mark)));
-    mark.classList.toggle("grouped", inside.has(mark));
+  placeBoxes();
+  const loose = pins.filter((node) => !node.group);
+  for (const node of nodes) {
+    node.element.setAttribute("aria-pressed", String(pins.includes(node)));
+    node.element.classList.toggle("grouped", Boolean(node.group));
   }
-  const loose = pins.filter((mark) => !inside.has(mark));
-  byId("pinned").replaceChildren(...loose.map((mark) => made("li", "", [
-    made("span", brief(mark)), button("Unpin", () => pin(mark), `Unpin ${mark.dataset.name}`),
+  byId("pinned").replaceChildren(...loose.map((node) => made("li", "", [
+    made("span", brief(node)), button("Unpin", () => pin(node), `Unpin ${node.name}`),
   ])));
-  byId("groups").replaceChildren(...groups.map((group) => made("li", "", [
-    made("span", `${group.name}: ${group.members.map((mark) => mark.dataset.name).join(", ")}`),
-    button("Ungroup", () => {
-      groups = groups.filter((other) => other !== group);
-      keep();
-    }, `Ungroup ${group.name}`),
-  ])));
-  const parts = [...groups, ...loose.map((mark) => ({ name: mark.dataset.name, members: [mark] }))];
-  const sums = parts.flatMap((from) => parts.map((to) => ({ from, to, weight: between(from, to) })));
-  byId("between").replaceChildren(...sums.filter(({ weight }) => weight).map(({ from, to, weight }) => (
-    made("tr", "", [made("td", from.name), made("td", to.name), made("td", signed(weight))])
-  )));
+  byId("groups").replaceChildren(...groups.map(listed));
+  const parts = [...groups, ...loose.map((node) => ({ name: node.name, members: [node] }))];
+  const pairs = parts.flatMap((from) => parts.map((to) => ({ from, to, weight: between(from, to) })));
+  byId("between").replaceChildren(...pairs.filter(({ weight }) => weight).map(({ from, to, weight }) => row(from.name, to.name, signed(weight))));
+  offer();
   prune();
 }
 
 function between(from, to) {
   if (from === to) return 0;
-  const sources = new Set(from.members.map((mark) => mark.dataset.i));
-  const targets = new Set(to.members.map((mark) => mark.dataset.i));
-  return edges.reduce((sum, { dataset }) => sum + (sources.has(dataset.s) && targets.has(dataset.t) ? Number(dataset.w) : 0), 0);
+  const sources = new Set(from.members);
+  const targets = new Set(to.members);
+  return edges.reduce((sum, edge) => sum + (sources.has(edge.from) && targets.has(edge.to) ? edge.weight : 0), 0);
 }
 
-for (const enter of ["pointerover", "focusin"]) {
+for (const [enter, leave] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
   drawing.addEventListener(enter, (event) => {
-    const mark = event.target.closest(".nodes .mark");
-    if (mark) look(mark);
+    const element = event.target.closest(".nodes .node");
+    if (!element) return;
+    look(at(element));
+    show(at(element));
+  });
+  drawing.addEventListener(leave, (event) => {
+    if (event.target.closest(".nodes .node")) hide();
   });
 }
+addEventListener("scroll", hide, { passive: true });
 drawing.addEventListener("pointerleave", () => {
   if (!drawing.contains(document.activeElement)) clear();
 });
+
+function press(node) {
+  if (node.members) unfold(node.group);
+  else pin(node);
+}
+
 drawing.addEventListener("click", (event) => {
-  const mark = event.target.closest(".nodes .mark");
-  if (mark) pin(mark);
+  const element = event.target.closest(".nodes .node");
+  if (element) press(at(element));
 });
+
+// Arrows go from node to node: up a token's column, then to the next one; Tab enters the drawing only once.
+function step(from, by) {
+  const there = [...drawing.querySelectorAll(".nodes .node:not(.gone)")];
+  const to = there[Math.min(there.length - 1, Math.max(0, there.indexOf(from) + by))];
+  from.tabIndex = -1;
+  to.tabIndex = 0;
+  to.focus();
+}
+
+const BY_ARROW = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 drawing.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" && event.key !== " ") return;
-  const mark = event.target.closest(".nodes .mark");
-  if (!mark) return;
-  pin(mark);
+  const element = event.target.closest(".nodes .node");
+  if (!element || event.ctrlKey || event.metaKey || event.altKey) return;
+  const node = at(element);
+  if (event.key === "Enter" || event.key === " ") press(node);
+  else if (event.key in BY_ARROW) step(element, BY_ARROW[event.key]);
+  else if (event.key === "f" && node.group && !node.members) fold(node.group);
+  else if (event.key === "Escape") hide();
+  else return;
   event.preventDefault();
+  event.stopPropagation();
 });
 for (const slider of Object.values(sliders)) {
   slider.addEventListener("input", prune);
   slider.addEventListener("change", keep);
 }
-byId("grouping").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const inside = new Set(groups.flatMap((group) => group.members));
-  const members = pins.filter((mark) => !inside.has(mark));
-  const name = byId("group-name").value.trim().replaceAll(",", " ");
-  if (!members.length || !name) {
-    said.textContent = members.length ? "Give the group a name" : "Pin nodes first";
-    return;
-  }
-  groups = [...groups, { name, members }];
-  byId("group-name").value = "";
-  keep();
-});
 addEventListener("hashchange", () => {
   if (!location.hash || location.hash.includes("=")) read();
 });
-if (location.hash.includes("=")) read();
-else draw();

@@ -1,16 +1,17 @@
 """Where everything of a graph stands: tokens from left to right, layers from the bottom up, logits on top.
 
-A cell is a layer at a token; its nodes stand in rows of at most `ACROSS`, the most influential first. A column is as
-wide as its fullest cell needs, a band as high. The biases, which have no token, stand left of the first.
+A cell is a layer at a token; its nodes stand in rows of at most `ACROSS`, the most influential first; logits, the
+likeliest first, in rows of `ABREAST`, each with its text beside it. A column is as wide as its fullest cell needs, a
+band as high. The biases, which have no token, stand left of the first.
 """
 
 from collections import defaultdict
 from dataclasses import dataclass
 
 from monosema.dashboard.graph.values import EdgeValues, GraphValues, NodeValues
-from monosema.dashboard.text import token
+from monosema.dashboard.text import token, visible
 
-ACROSS, STEP, MARGIN, LEFT, LETTER = 6, 17, 22, 74, 6.6
+ACROSS, ABREAST, STEP, MARGIN, LEFT, LETTER = 6, 2, 17, 22, 74, 6.6
 ROOMY, WIDER = 760, 60
 
 SHAPES = {
@@ -56,17 +57,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Label:
-    """Text at a place, and the start of the band or column that it names."""
+    """Text at a place; `full` is all of it where it was cut, `base` where the band that it names ends."""
 
     x: float
     y: float
     text: str
-    full: str
+    full: str = ""
+    base: float = 0.0
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """All of it. `marks` go through a token's column from the bottom up, then to the next."""
+    """All of it. `marks` go through a token's column from the bottom up, then to the next. `left`: where columns
+    begin."""
 
     width: float
     height: float
@@ -74,20 +77,23 @@ class Drawing:
     lines: tuple[Line, ...]
     layers: tuple[Label, ...]
     tokens: tuple[Label, ...]
+    logits: tuple[Label, ...]
+    left: float = LEFT
 
 
 def drawn(values: GraphValues) -> Drawing:
     """The drawing of a graph."""
     cells: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for i in sorted(range(len(values.nodes)), key=lambda i: -values.nodes[i].influence):
+    for i in sorted(range(len(values.nodes)), key=lambda i: _rank(values.nodes[i])):
         cells[values.nodes[i].token, values.nodes[i].layer].append(i)
     lefts, width = _columns(values, cells)
     tops, height = _bands(values, cells)
     places: dict[int, tuple[float, float]] = {}
     for (column, layer), members in cells.items():
+        across, step = (ABREAST, _abreast(values)) if layer == values.n_layers else (ACROSS, STEP)
         for k, i in enumerate(members):
-            x = lefts[column] + MARGIN / 2 + STEP / 2 + STEP * (k % ACROSS)
-            places[i] = round(x, 1), round(tops[layer] + STEP / 2 + 6 + STEP * (k // ACROSS), 1)
+            x = lefts[column] + MARGIN / 2 + STEP / 2 + step * (k % across)
+            places[i] = round(x, 1), round(tops[layer] + STEP / 2 + 6 + STEP * (k // across), 1)
     order = sorted(places, key=lambda i: (values.nodes[i].token, values.nodes[i].layer, places[i]))
     marks = tuple(
         Mark(i, values.nodes[i], *places[i], SHAPES[values.nodes[i].kind], spoken(values, values.nodes[i]))
@@ -97,14 +103,21 @@ def drawn(values: GraphValues) -> Drawing:
     by_size = sorted(values.edges, key=lambda edge: abs(edge.weight))
     lines = tuple(Line(edge, _path(places, edge), _width(abs(edge.weight) / largest)) for edge in by_size)
     names = {-1: "embeddings", values.n_layers: "logits"}
+    bottoms = {at: tops[at - 1] - 6 if at - 1 in tops else height - 30 for at in tops}
     layers = tuple(
-        Label(4.0, round(top + STEP / 2 + 10, 1), names.get(at, f"layer {at}"), "") for at, top in tops.items()
+        Label(4.0, round(top + STEP / 2 + 10, 1), names.get(at, f"layer {at}"), base=round(bottoms[at], 1))
+        for at, top in tops.items()
     )
     tokens = tuple(
         Label(round(lefts[i] + MARGIN / 2, 1), height - 12, _short(token(text, i)), f"token {i}: {text!r}")
         for i, text in enumerate(values.texts)
     )
-    return Drawing(round(width, 1), round(height, 1), marks, lines, layers, tokens)
+    logits = tuple(
+        Label(round(places[i][0] + 11, 1), round(places[i][1] + 4, 1), _logit(node))
+        for i, node in enumerate(values.nodes)
+        if node.kind == "logit"
+    )
+    return Drawing(round(width, 1), round(height, 1), marks, lines, layers, tokens, logits)
 
 
 def spoken(values: GraphValues, node: NodeValues) -> str:
@@ -123,12 +136,14 @@ def _columns(values: GraphValues, cells: dict[tuple[int, int], list[int]]) -> tu
     lefts, x = {}, float(LEFT)
     apart = MARGIN + max(0, min(WIDER, (ROOMY - LEFT) / len(values.texts) - 3 * STEP))
     for column in range(-1, len(values.texts)):
-        fullest = max((min(len(m), ACROSS) for (at, _), m in cells.items() if at == column), default=0)
+        mine = {layer: len(members) for (at, layer), members in cells.items() if at == column}
+        n_logits = mine.pop(values.n_layers, 0)
+        fullest = max((min(n, ACROSS) for n in mine.values()), default=0)
         if column < 0 and not fullest:
             continue
         text = "" if column < 0 else _short(token(values.texts[column], column))
         lefts[column] = x
-        x += max(fullest * STEP, len(text) * LETTER) + apart
+        x += max(fullest * STEP, len(text) * LETTER, min(n_logits, ABREAST) * _abreast(values)) + apart
     return lefts, x
 
 
@@ -136,10 +151,26 @@ def _bands(values: GraphValues, cells: dict[tuple[int, int], list[int]]) -> tupl
     """The top of every band, from the logits down, and the whole height."""
     tops, y = {}, 4.0
     for layer in range(values.n_layers, -2, -1):
-        rows = max((-(-len(m) // ACROSS) for (_, at), m in cells.items() if at == layer), default=1)
+        across = ABREAST if layer == values.n_layers else ACROSS
+        rows = max((-(-len(m) // across) for (_, at), m in cells.items() if at == layer), default=1)
         tops[layer] = y
         y += max(rows * STEP, STEP) + 30
     return tops, y + 14
+
+
+def _rank(node: NodeValues) -> float:
+    return -(node.value or 0.0) if node.kind == "logit" else -node.influence
+
+
+def _logit(node: NodeValues) -> str:
+    """A logit beside its mark: its text and its probability."""
+    return f"{_short(visible(node.says.removeprefix('logit ')))} {node.value or 0.0:.2f}"
+
+
+def _abreast(values: GraphValues) -> float:
+    """How far apart logits stand: as their texts need."""
+    longest = max((len(_logit(node)) for node in values.nodes if node.kind == "logit"), default=0)
+    return round(STEP + longest * LETTER + 4, 1)
 
 
 def _path(places: dict[int, tuple[float, float]], edge: EdgeValues) -> str:

@@ -28,6 +28,7 @@ class NodeValues:
     value      activation or probability, None of the others
     influence  on the targets' probability
     share      of all influence, what it and all more influential nodes have together; 0 of those that always stay
+    table      the dictionary whose feature table has it, '' for none
     """
 
     name: str
@@ -39,6 +40,7 @@ class NodeValues:
     influence: float
     share: float
     contexts: tuple[Context, ...] = ()
+    table: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ class EdgeValues:
 
 @dataclass(frozen=True)
 class GraphValues:
-    """A graph. `paths`: the strongest, as (share of probability, in words)."""
+    """A graph. `paths`: the strongest, as (share of probability, in words).
+
+    pins    names of nodes that are pinned when the page opens; groups: title, then the names of a group's nodes
+    note    what must be said of all of it, '' for nothing
+    """
 
     model: str
     prompt: str
@@ -64,3 +70,14 @@ class GraphValues:
     findings: tuple[Finding, ...]
     paths: tuple[tuple[float, str], ...]
     facts: tuple[tuple[str, str], ...]
+    pins: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Graphed:
+    """A graph as its page shows it, and as Neuronpedia's JSON, whose nodes stand in the same order."""
+
+    values: GraphValues
+    document: str
