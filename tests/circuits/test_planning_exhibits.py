@@ -81,6 +81,7 @@ def test_graphs_of_some_couplets_are_kept_to_be_drawn(blank: Experiment):
     kinds = ("planner", "no-plan", "free")
     assert [graph.name for graph in graphs] == [f"{kind}-{which}" for kind in kinds for which in ("0", "1", "0-t1")]
     assert [len(graph.graph.tokens) for graph in graphs[:3]] == [10, 10, 7]
+    assert all(finding.control is not None for graph in graphs for finding in graph.graph.findings)
     end, first = (graphs[i].graph.nodes for i in (0, 2))
     row = blank.measured[0].scene.verses.tokens[0]
     assert end.index[end.of("logit")].tolist() == [int(row[10])]

@@ -10,7 +10,7 @@ import pytest
 from monosema.cli import main
 from monosema.core.runs import read_json
 
-SMALL = ["planning", "--language", "articles", "--models", "1", "--steps", "2"]
+SMALL = ["planning", "--language", "articles", "--models", "1", "--steps", "2", "--rows", "2048"]
 
 
 @pytest.mark.slow
@@ -23,6 +23,9 @@ def test_it_writes_a_page_json_and_pictures_and_says_the_answer(tmp_path: Path, 
     assert exhibit["settings"]["learning"]["steps"] == 2 and "monosema planning" in page
     drawn = [panel for panel in exhibit["panels"] if panel["kind"] != "table"]
     assert len(list((tmp_path / "one" / "articles").glob("*.svg"))) == len(drawn) == 1
+    graphs = tmp_path / "one" / "graphs"
+    assert sorted(page.name for page in graphs.iterdir()) == ["articles-memoriser.html", "articles-planner.html"]
+    assert exhibit["settings"]["transcoders"]["rows"] == 2048 and str(graphs) in said
     assert f"next: monosema planning --language couplets --out {tmp_path / 'one'}" in said
     assert main([*SMALL, "--json", "--out", str(tmp_path / "two")]) == 0
     assert json.loads(capsys.readouterr().out)["result"] == exhibit

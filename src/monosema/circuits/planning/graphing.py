@@ -5,9 +5,9 @@
     Ahat_past = Ahat |A_past| / (|A_past| + |A - A_past|)        inf, inf_past: influence along paths of each
     share through the newline = 1 - inf_past / inf               summed over the tokens of the first line
 
-A path that passes a feature of the newline is only some of those that pass its stream: attention may also carry there,
-and on, what no MLP has changed. Those that do pass a feature are counted apart. Where there are no errors the planner's
-share is 1 by its mask, as it is with them: errors are where paths begin, and no token's path passes them.
+Of the paths that pass the newline's stream only some pass a feature there: attention may also carry to it, and on, what
+no MLP has changed. Those that do are counted apart. The planner's share is 1 by its mask however much the transcoders
+leave as errors: no token's path passes an error, which is where paths begin.
 """
 
 from dataclasses import dataclass, replace

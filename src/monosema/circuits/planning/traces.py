@@ -105,9 +105,9 @@ def _passed(made: Transcoded, tokens: Int64[Tensor, "seq"]) -> Passed:
     return passed(made, tokens[:END], int(tokens[END]), NEWLINE, OTHER_TOPIC)
 
 
-def _first(made: Transcoded, tokens: Int64[Tensor, "seq"]) -> Graph:
+def _first(made: Transcoded, tokens: Int64[Tensor, "seq"], *, control: bool = False) -> Graph:
     """The graph up to the newline, whose target is t1."""
-    config = replace(EXACT, targets=(int(tokens[NEWLINE + 1]),), control=False)
+    config = replace(EXACT, targets=(int(tokens[NEWLINE + 1]),), control=control)
     return trace(made.reader.model, made.transcoders, tokens[: NEWLINE + 1], config, edits=made.reader.edits())
 
 
@@ -133,5 +133,5 @@ def _in_common(influence: Tensor, firsts: Tensor) -> Float[Tensor, "kind n"]:
 def _drawn(made: Transcoded, few: Scene, graphs: Sequence[Graph], name: str, seed: int) -> tuple[Drawn, ...]:
     known = known_of(few.language, seed)
     shown = [drawn(f"{name}-{i}", graph.prune(), made, known) for i, graph in enumerate(graphs)]
-    first = _first(made, few.verses.tokens[0]).prune()
+    first = _first(made, few.verses.tokens[0], control=True).prune()
     return (*shown, drawn(f"{name}-0-t1", first, made, known))
