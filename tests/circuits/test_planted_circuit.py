@@ -14,7 +14,7 @@ from monosema.core.errors import ConfigError
 from monosema.core.exhibits import Table, as_json
 from monosema.corpus.agreement.language import INNER, SUBJECT
 
-SMALL = PlantedConfig(steps=120, n_layers=2, d_model=32, n_features=64, rows=60_000, pairs=48)
+SMALL = PlantedConfig(steps=100, n_layers=2, d_model=32, n_features=64, rows=40_000, pairs=48)
 CONFIG = CircuitConfig(top=12, sizes=(1, 12), random=3, steps=6)
 
 
@@ -49,7 +49,11 @@ def test_the_circuit_is_the_subjects_number_and_not_the_noun_between():
     found, checked = study(), check_circuit(bed(), study())
     assert found.right == 1.0
     assert checked.at_subject >= 1 and checked.at_end >= 1
-    assert len(checked.attractors) >= 3 and checked.in_circuit == 0 < checked.in_differing
+    assert len(checked.attractors) >= 3 and checked.in_circuit == 0
+    # They do move: among the half of all features that move most are some of them.
+    n = len(found.features.effects.order(errors=False)) // 2
+    moving = differing(bed().model, found.sides[0], found.features.effects, n)
+    assert len(set(checked.attractors) & set(moving)) >= 3
     circuit, other, random = checked.flipped
     assert float(circuit.double().mean()) > 0.9 and float(other.double().mean()) < 0.1 > float(random.double().mean())
     whole = float(found.features.effects.clean.mean() - found.features.effects.corrupted.mean())
