@@ -18,7 +18,7 @@ class Arguments:
     run: Positional[Path]
     """Run directory, made if it is not there."""
     corpus: str = "stdlib"
-    """Text: 'stdlib', 'language', 'agreement', 'statements:NAME', a file, a folder, a pattern, a table, a saved data set."""
+    """Text: 'stdlib', 'language', 'agreement', 'statements:NAME', a file, folder, pattern, table, or saved data set."""
     column: str = "text"
     """Column of the text, in a table."""
     context: int = 128
