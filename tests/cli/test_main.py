@@ -18,7 +18,7 @@ from monosema.core.errors import DataError
 
 def test_every_verb_has_its_file_and_every_file_its_verb():
     folder = Path(cli.__file__).parent
-    parts = {"__init__", "exhibiting", "parsing", "places", "showing", "subjects"}
+    parts = {"__init__", "exhibiting", "parsing", "passing", "places", "showing", "subjects"}
     assert {verb.replace(" ", "_") for verb in VERBS} == {path.stem for path in folder.glob("*.py")} - parts
 
 
@@ -111,7 +111,7 @@ def test_a_box_becomes_a_line(box):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        ("trian r", "unknown command 'trian'. Did you mean 'train'? Known: check, dash, demo,"),
+        ("trian r", "unknown command 'trian'. Did you mean 'train'? Known: check, circuit, dash,"),
         ("lm trane r", "unknown command 'lm trane'. Did you mean 'lm train'?"),
         ("train r --dictionry x", "Unrecognized options: --dictionry, x. Perhaps you meant: --dictionary STR. See"),
         ("train", "Missing from monosema train: PATH. See monosema train --help"),

@@ -1,6 +1,7 @@
 """Tests in a browser need one on PATH: without it they are selected away, and a line says so."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,13 @@ FEW = ["--n-top", "4", "--n-calibration", "4", "--n-contexts", "4", "--n-example
 LEFT_OUT = "browser tests left out: none of {} is on PATH (Debian: apt-get install chromium)"
 
 
-def browser() -> str | None:
+def browser_path() -> str | None:
     """The path of a browser, or None."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if browser() is not None:
+    if browser_path() is not None:
         return
     left_out = [item for item in items if item.get_closest_marker("browser")]
     if not left_out:
@@ -34,9 +35,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def executable() -> str:
     """The browser's path, for tests marked `browser`."""
-    found = browser()
+    found = browser_path()
     assert found is not None
     return found
+
+
+@pytest.fixture(scope="module")
+def browser(executable: str) -> Iterator[object]:
+    """A browser that was started."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

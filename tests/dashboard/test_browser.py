@@ -25,16 +25,6 @@ class Opened:
         return self.page.evaluate(f"document.activeElement.{script}")
 
 
-@pytest.fixture(scope="module")
-def browser(executable: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def opened(browser, tmp_path: Path) -> Iterator[Opened]:
     path = tmp_path / "report.html"

@@ -7,7 +7,6 @@ keeps pictures of the claims, light and dark (those in docs/images). Without MON
 
 import math
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,16 +92,6 @@ def test_names_stay_text():
     root = read(page)
     assert len(root.find("script")) == 1 and not root.find("img")
     assert page == check_page(made_up(names=(NASTY[0], NASTY[2])), NASTY[1])
-
-
-@pytest.fixture(scope="module")
-def browser(executable: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.mark.browser

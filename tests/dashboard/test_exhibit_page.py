@@ -1,7 +1,6 @@
 """The page of an experiment: what it says, that data stays data, that its frames play, and its SVG files."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -130,16 +129,6 @@ def test_lines_stand_out_and_shades_rise(theme: str):
     assert all(contrast(rgb(colours[f"c{i}"]), paper) >= 3 for i in range(8))
     shades = [contrast(rgb(colours[f"q{i}"]), paper) for i in range(12)]
     assert shades == sorted(shades) and shades[-1] > 7
-
-
-@pytest.fixture(scope="module")
-def browser(executable: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def open_page(browser, path: Path, **options):

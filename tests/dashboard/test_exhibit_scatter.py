@@ -17,9 +17,7 @@ from monosema.dashboard.exhibits.pictures import BOTTOM, LEFT, RIGHT, TOP
 
 from .examples import NASTY
 from .html import read
-from .test_exhibit_page import browser, open_page
-
-__all__ = ["browser"]
+from .test_exhibit_page import open_page
 
 
 @dataclass(frozen=True)

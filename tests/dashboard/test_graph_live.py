@@ -25,16 +25,6 @@ def base(layered: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser(executable: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def opened(browser, base: str) -> Iterator[Opened]:
     """A page of its own, and at the end: nothing was complained about, and nothing was asked for elsewhere."""

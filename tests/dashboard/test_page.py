@@ -16,7 +16,7 @@ from monosema.dashboard import ReportData, read_run, report, write_report
 from monosema.dashboard.page import SECTIONS
 from monosema.features.rows import FeatureStudy
 
-from .conftest import BROWSERS, LEFT_OUT, browser
+from .conftest import BROWSERS, LEFT_OUT, browser_path
 from .examples import HALF, NASTY, feature, run, studied
 from .html import Element, read
 
@@ -26,7 +26,7 @@ TREE = read(PAGE)
 
 
 def test_the_browser_tests_are_not_left_out_in_silence():
-    if browser() is None:
+    if browser_path() is None:
         pytest.skip(LEFT_OUT.format(", ".join(BROWSERS)))
 
 

@@ -40,16 +40,6 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process.communicate()
 
 
-@pytest.fixture(scope="module")
-def browser(executable: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 def screens(page, base: str) -> dict[str, str]:
     """The address of each screen, of the first dictionary and its most important feature."""
 

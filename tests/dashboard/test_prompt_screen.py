@@ -35,16 +35,6 @@ def base(explored: Path, explorer: Explorer) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def browser(executable: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def opened(browser, base: str) -> Iterator[Opened]:
     yield from fresh(browser, base)

@@ -118,7 +118,7 @@ def _pairs(a: Arguments, opened: "Opened") -> "tuple[Pairs, int]":
     """The pairs, and how many of a file were left out because they do not fit."""
     import torch
 
-    from monosema.circuits.patch.pairs import Pairs, agreement_pairs, induction_pairs, read_pairs
+    from monosema.circuits.patch.pairs import agreement_pairs, induction_pairs, read_pairs
     from monosema.core.seeding import generator
 
     model, tokenizer = opened.model, opened.tokenizer
@@ -129,4 +129,4 @@ def _pairs(a: Arguments, opened: "Opened") -> "tuple[Pairs, int]":
     assert a.pairs is not None
     found, left = read_pairs(a.pairs, tokenizer, model.n_context, a.skip)
     order = torch.randperm(len(found), generator=generator(a.seed, "pairs of a file"))[: a.n]
-    return Pairs(found.clean[order], found.corrupted[order], found.answers[order], found.wrongs[order]), left
+    return found.where(order), left

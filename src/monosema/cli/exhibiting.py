@@ -1,9 +1,23 @@
 """An exhibit as files and as what a verb prints: OUT/NAME.html, OUT/NAME.json, OUT/NAME/*.svg."""
 
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
 from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import subcommand
 
 from monosema.cli.showing import Grid, Outcome
 from monosema.core.exhibits import Exhibit
+from monosema.core.experiments import Experiment
+
+
+def one_of(table: Mapping[str, Experiment]) -> Any:
+    """The type of an argument that holds the settings of one experiment, each a subcommand of its name."""
+    return reduce(
+        or_, (Annotated[made.config, subcommand(name, description=made.about)] for name, made in table.items())
+    )
 
 
 def written(exhibit: Exhibit, folder: Path, then: str = "") -> Outcome:

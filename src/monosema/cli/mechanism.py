@@ -1,22 +1,19 @@
 """`monosema mechanism`: how small models of a task do it, in claims that are measured, as a page."""
 
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import CascadeSubcommandArgs, FlagCreatePairsOff, arg, configure, subcommand
+from tyro.conf import CascadeSubcommandArgs, FlagCreatePairsOff, arg, configure
 
+from monosema.cli.exhibiting import one_of, written
 from monosema.cli.showing import Outcome
 from monosema.pipeline.mechanisms.mechanisms import MECHANISMS
 
 if TYPE_CHECKING:
     Settings = Any
 else:
-    Settings = reduce(
-        or_, (Annotated[made.config, subcommand(name, description=made.about)] for name, made in MECHANISMS.items())
-    )
+    Settings = one_of(MECHANISMS)
 
 
 @configure(CascadeSubcommandArgs)
@@ -36,7 +33,6 @@ class Arguments:
 
 def run(arguments: Arguments) -> Outcome:
     """Train, measure, and write what was seen."""
-    from monosema.cli.exhibiting import written
     from monosema.pipeline.mechanisms.mechanisms import run_mechanism
 
     return written(run_mechanism(arguments.mechanism), arguments.out)

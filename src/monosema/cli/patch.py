@@ -111,7 +111,7 @@ def _require_one_source(a: Arguments) -> None:
 
 def _pairs(a: Arguments, model: "Model", tokenizer: "Tokenizer | None") -> "tuple[Pairs, int]":
     """The pairs, and how many of a file were left out because they do not fit."""
-    from monosema.circuits.patch.pairs import Pairs, agreement_pairs, induction_pairs, pair_of, read_pairs
+    from monosema.circuits.patch.pairs import agreement_pairs, induction_pairs, pair_of, read_pairs
 
     if tokenizer is None or a.task == "induction":
         return induction_pairs(model, a.n, bos=None if tokenizer is None else tokenizer.bos, seed=a.seed), 0
@@ -120,4 +120,4 @@ def _pairs(a: Arguments, model: "Model", tokenizer: "Tokenizer | None") -> "tupl
     if a.pairs is None:
         return pair_of(tokenizer, a.clean, a.corrupted, a.answer, a.wrong, model.n_context), 0
     pairs, left = read_pairs(a.pairs, tokenizer, model.n_context, a.skip)
-    return Pairs(pairs.clean[: a.n], pairs.corrupted[: a.n], pairs.answers[: a.n], pairs.wrongs[: a.n]), left
+    return pairs.where(slice(a.n)), left

@@ -1,22 +1,19 @@
 """`monosema toy`: one experiment on toy models, as a page, JSON and pictures."""
 
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from tyro.conf import CascadeSubcommandArgs, FlagCreatePairsOff, arg, configure, subcommand
+from tyro.conf import CascadeSubcommandArgs, FlagCreatePairsOff, arg, configure
 
+from monosema.cli.exhibiting import one_of, written
 from monosema.cli.showing import Outcome
 from monosema.toys.experiments import EXPERIMENTS
 
 if TYPE_CHECKING:
     Settings = Any
 else:
-    Settings = reduce(
-        or_, (Annotated[made.config, subcommand(name, description=made.about)] for name, made in EXPERIMENTS.items())
-    )
+    Settings = one_of(EXPERIMENTS)
 
 
 @configure(CascadeSubcommandArgs)
@@ -36,7 +33,6 @@ class Arguments:
 
 def run(arguments: Arguments) -> Outcome:
     """Run the experiment, write what it showed, and say its answer."""
-    from monosema.cli.exhibiting import written
     from monosema.toys.experiments import run_experiment
 
     return written(run_experiment(arguments.experiment), arguments.out)

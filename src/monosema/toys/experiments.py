@@ -1,10 +1,9 @@
 """The table of experiments. To add one: a frozen config in a file without torch, a function, a line here."""
 
-from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from monosema.core.exhibits import Exhibit
+from monosema.core.experiments import Experiment, run
 from monosema.toys.algorithmic.algorithmic_config import AlgorithmicConfig
 from monosema.toys.multicomponent.scurve_config import ScurveConfig
 from monosema.toys.settings import (
@@ -15,17 +14,6 @@ from monosema.toys.settings import (
     PhaseConfig,
     SuperpositionConfig,
 )
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """`config` is the frozen dataclass of its settings, `function` where it runs ('package.module:name'),
-    `about` a line of help."""
-
-    config: type
-    function: str
-    about: str
-
 
 EXPERIMENTS: dict[str, Experiment] = {
     "superposition": Experiment(
@@ -66,6 +54,4 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 def run_experiment(config: Any) -> Exhibit:
     """The exhibit of the experiment that `config` is the settings of."""
-    experiment = next(found for found in EXPERIMENTS.values() if type(config) is found.config)
-    module, _, name = experiment.function.partition(":")
-    return getattr(import_module(module), name)(config)
+    return run(EXPERIMENTS, config)

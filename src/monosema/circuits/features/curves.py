@@ -141,8 +141,4 @@ def split(pairs: Pairs, held_out: float, seed: int = 0) -> tuple[Pairs, Pairs]:
         0 < count < len(pairs),
         f"{len(pairs)} pairs of {len(sizes)} prompts cannot be split with {held_out:g} held out: give more prompts",
     )
-    first, second = (
-        Pairs(pairs.clean[rows], pairs.corrupted[rows], pairs.answers[rows], pairs.wrongs[rows])
-        for rows in (order[~held], order[held])
-    )
-    return first, second
+    return pairs.where(order[~held]), pairs.where(order[held])

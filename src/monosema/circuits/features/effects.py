@@ -12,7 +12,7 @@ site at its baseline), but for the error of a midpoint sum: at most max |m'''| /
 Marks et al. (2024) take the points 0, 1/N .. (N - 1)/N, whose error falls as 1/N, and the other sign.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -30,6 +30,7 @@ from monosema.core.errors import DataError
 from monosema.dictionaries import SparseCodes
 from monosema.models import Edit, Model
 from monosema.models.losses import require_next_token
+from monosema.models.offsets import offsets
 
 Method = Literal["gradients", "integrated gradients"]
 
@@ -77,8 +78,7 @@ def feature_effects(
 def batches(pairs: Pairs, rows: int) -> Iterator[Pairs]:
     """The pairs, `rows` at a time."""
     for start in range(0, len(pairs), rows):
-        part = slice(start, start + rows)
-        yield Pairs(pairs.clean[part], pairs.corrupted[part], pairs.answers[part], pairs.wrongs[part])
+        yield pairs.where(slice(start, start + rows))
 
 
 def baselines(
@@ -105,19 +105,10 @@ def baselines(
 
 def gradients(model: Model, pairs: Pairs, parts: Sequence[Part], config: CircuitConfig) -> list[Tensor]:
     """The gradient of the metric at what each part writes [pair, token, d], on the clean prompts."""
-    offsets: dict[str, Tensor] = {}
-
-    def differentiated(site: str) -> Callable[[Tensor], Tensor]:
-        def apply(x: Tensor) -> Tensor:
-            offsets[site] = torch.zeros_like(x, requires_grad=True)
-            return x + offsets[site]
-
-        return apply
-
-    edits = [Edit(part.writes, differentiated(part.writes)) for part in parts]
+    edits, added = offsets([part.writes for part in parts])
     with torch.enable_grad():
         logits = model.run(pairs.clean, ["logits"], edits)["logits"][:, -1]
-        found = torch.autograd.grad(measure(config.metric, logits, pairs).sum(), [offsets[p.writes] for p in parts])
+        found = torch.autograd.grad(measure(config.metric, logits, pairs).sum(), [added[p.writes] for p in parts])
     return [slope.flatten(2) for slope in found]
 
 

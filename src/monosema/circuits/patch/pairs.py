@@ -73,6 +73,10 @@ class Pairs:
     def n_tokens(self) -> int:
         return self.clean.shape[1]
 
+    def where(self, rows: "Tensor | slice") -> "Pairs":
+        """Those pairs, in that order."""
+        return Pairs(self.clean[rows], self.corrupted[rows], self.answers[rows], self.wrongs[rows])
+
 
 def pair_of(
     tokenizer: Tokenizer, clean: str, corrupted: str, answer: str, wrong: str, n_context: int = 2**31 - 1
@@ -181,7 +185,7 @@ def agreement_pairs(tokenizer: Tokenizer, n: int = 32, seed: int = 0, n_context:
         except DataError:
             continue
     pairs, _ = _of_one_length(found, len(found), "subjects and verbs of our own", skip=True)
-    return Pairs(pairs.clean[:n], pairs.corrupted[:n], pairs.answers[:n], pairs.wrongs[:n])
+    return pairs.where(slice(n))
 
 
 def induction_pairs(model: Model, n: int = 16, length: int = 10, bos: int | None = None, seed: int = 0) -> Pairs:

@@ -7,7 +7,7 @@ The unembedding is differentiated a few rows at a time, so that no batch of logi
 not see one another, so a batch of blocks gives each block's own gradient.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,7 +20,7 @@ from monosema.dictionaries.codes import SparseCodes
 from monosema.features.effects.scene import CHUNK
 from monosema.features.effects.subjects import Blocks, Dictionary, Model, counted_tokens
 from monosema.features.reading import Part
-from monosema.models.model import Edit
+from monosema.models.offsets import offsets
 
 ENTRIES_AT_ONCE = 2**13
 """So few that what is fetched for them stays in the cache."""
@@ -46,20 +46,11 @@ class Sensitivity:
 def sensitivity(model: Model, blocks: Blocks, reads: Sequence[str], writes: Sequence[str]) -> Sensitivity:
     """What is read, and how the losses answer to what is written. Raises DataError when either is not finite."""
     tokens, final = blocks.tokens.to(model.device), f"resid_post.{model.n_layers - 1}"
-    offsets: dict[str, Tensor] = {}
-
-    def differentiated(site: str) -> Callable[[Tensor], Tensor]:
-        def apply(x: Tensor) -> Tensor:
-            offsets[site] = torch.zeros_like(x, requires_grad=True)
-            return x + offsets[site]
-
-        return apply
-
-    edits = [Edit(site, differentiated(site)) for site in dict.fromkeys(writes)]
+    edits, added = offsets(writes)
     with torch.enable_grad():
         found = model.run(tokens, read=list(dict.fromkeys([*reads, final])), edits=edits)
     losses, slope = _at_the_end(model, found[final].detach(), tokens, counted_tokens(blocks).to(model.device))
-    given = torch.autograd.grad(found[final], list(offsets.values()), slope) if offsets else ()
+    given = torch.autograd.grad(found[final], list(added.values()), slope) if added else ()
     usable = blocks.usable.cpu()
     part = Part(
         torch.arange(len(usable)),
@@ -68,7 +59,7 @@ def sensitivity(model: Model, blocks: Blocks, reads: Sequence[str], writes: Sequ
         usable,
         {site: _rows(model, site, found[site].detach(), usable) for site in dict.fromkeys(reads)},
     )
-    gradients = {site: _rows(model, site, g, usable) for site, g in zip(offsets, given, strict=True)}
+    gradients = {site: _rows(model, site, g, usable) for site, g in zip(added, given, strict=True)}
     return Sensitivity(part, gradients, losses.cpu())
 
 
