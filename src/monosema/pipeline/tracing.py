@@ -19,10 +19,8 @@ from monosema.dictionaries import Dictionary
 from monosema.models import Model
 from monosema.models.families import FAMILIES
 from monosema.pipeline.exploring import open_model
-from monosema.pipeline.set_names import set_of
+from monosema.pipeline.set_names import is_transcoder, set_of
 from monosema.pipeline.subject import subject_config
-
-READ, WRITTEN = ("mlp_in", "resid_mid", "resid_pre"), "mlp_out"
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def ground_of(
 ) -> Ground:
     """The same of a run that is open. Raises as `open_ground` does."""
     require_linear(model)
-    there = [name for name in dictionaries if _is_transcoder(dictionaries[name])]
+    there = [name for name in dictionaries if is_transcoder(dictionaries[name].reads, dictionaries[name].writes)]
     if not there:
         raise RunError(
             f"{run} holds no transcoders: harvest with --site mlp_in --site mlp_out, then train with --reads mlp_in "
@@ -173,8 +171,3 @@ def _require_family(run: Path) -> None:
     about = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if about.get("model_type") in FAMILIES:
         require_family(folder.name, about["model_type"])
-
-
-def _is_transcoder(dictionary: Dictionary) -> bool:
-    reads = {site.rpartition(".")[0] for site in dictionary.reads}
-    return reads <= set(READ) and {site.rpartition(".")[0] for site in dictionary.writes} == {WRITTEN}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from monosema.core.errors import DamagedError
 from monosema.core.runs import read_json
-from monosema.pipeline.set_names import set_of
+from monosema.pipeline.set_names import is_transcoder, set_of
 
 if TYPE_CHECKING:
     from monosema.corpus import Tokenizer
@@ -68,5 +68,4 @@ class RunModels:
 def _is_transcoder(about: Any) -> bool:
     """Whether a dictionary's cfg.json is that of a transcoder of MLPs."""
     own = about.get("metadata", {}).get("monosema", {}) if isinstance(about, dict) else {}
-    reads, writes = ({site.rpartition(".")[0] for site in own.get(side, ())} for side in ("reads", "writes"))
-    return bool(reads) and reads <= {"mlp_in", "resid_mid", "resid_pre"} and writes == {"mlp_out"}
+    return is_transcoder(own.get("reads", ()), own.get("writes", ()))
