@@ -1,4 +1,4 @@
-"""Transcoders of MLPs and their sets: NAME-0, NAME-1, ... together are the set NAME. Importing this loads no numerics."""
+"""Transcoders of MLPs, and their sets: NAME-0, NAME-1, ... are the set NAME. Importing this loads no numerics."""
 
 import re
 from collections.abc import Sequence
