@@ -5,6 +5,7 @@ oracle `rows_by_autograd` runs the model itself, its patterns and the denominato
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import MethodType
 
 import torch
@@ -138,7 +139,6 @@ def dictionary(W_enc: Tensor, W_dec: Tensor, model: Model, architecture: str, dr
 
 
 def sited(one: Dictionary, reads: Sequence[str], writes: Sequence[str]) -> Dictionary:
-    from dataclasses import replace
 
     return replace(
         one, reads=tuple(reads), writes=tuple(writes), widths_in=(D,) * len(reads), widths_out=(D,) * len(writes)
@@ -205,3 +205,15 @@ def readings_by_autograd(
         site: torch.zeros(len(tokens), D, dtype=torch.float64) if g is None else g[0]
         for site, g in zip(leaves, gradients, strict=True)
     }
+
+
+def silent(model: Model) -> list[Dictionary]:
+    """Transcoders of which nothing fires: all that MLPs write is error, which is nothing where there are none."""
+    d, made = model.d_model, []
+    like = dictionary(torch.zeros(2, d), torch.zeros(2, d), model, "l1", torch.Generator())
+    zeros, none = torch.zeros(2, d, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
+    weights = Weights(zeros, zeros.clone(), torch.zeros(2, dtype=torch.float64), none, False)
+    for layer in range(model.n_layers):
+        one = sited(replace(like, weights=weights), [f"mlp_in.{layer}"], [f"mlp_out.{layer}"])
+        made.append(replace(one, widths_in=(d,), widths_out=(d,)))
+    return made

@@ -14,9 +14,8 @@ from monosema.circuits.attribution.looking import look
 from monosema.circuits.heads.by_hand import SHARPNESS, induction_by_hand
 from monosema.circuits.heads.scores import hold_scores
 from monosema.core.errors import DataError, MismatchError, SiteError
-from monosema.dictionaries import Dictionary, Weights
 from monosema.models import Model, wrap
-from tests.circuits.linear_models import dictionary, model_of, sited, tokens_of, transcoders_of
+from tests.circuits.linear_models import model_of, silent, tokens_of, transcoders_of
 from tests.circuits.test_identities import KINDS, case_of, close
 
 EVERY = 10**6
@@ -88,18 +87,6 @@ def test_a_pair_is_what_the_two_nodes_write_met_by_the_heads_matrices():
             assert parts[ask + 5, answer + 2] == pytest.approx(float(expected), rel=1e-12)
     elsewhere = [value for (a, b), value in parts.items() if {a, b}.isdisjoint({n.tokens + 5, n.positions + 5, n.bias})]
     assert not any(elsewhere)
-
-
-def silent(model: Model) -> list[Dictionary]:
-    """Transcoders of which nothing fires: all that MLPs write is error, which is nothing where there are none."""
-    d, made = model.d_model, []
-    like = dictionary(torch.zeros(2, d), torch.zeros(2, d), model, "l1", torch.Generator())
-    zeros, none = torch.zeros(2, d, dtype=torch.float64), torch.zeros(d, dtype=torch.float64)
-    weights = Weights(zeros, zeros.clone(), torch.zeros(2, dtype=torch.float64), none, False)
-    for layer in range(model.n_layers):
-        one = sited(replace(like, weights=weights), [f"mlp_in.{layer}"], [f"mlp_out.{layer}"])
-        made.append(replace(one, widths_in=(d,), widths_out=(d,)))
-    return made
 
 
 PROMPT = torch.tensor([3, 5, 8, 2, 3])
