@@ -39,8 +39,8 @@ def test_the_answer_comes_from_where_it_first_stood_through_the_second_layers_he
 
 
 def matched(wiring: Wiring, row: torch.Tensor, head: int) -> tuple[bool, float]:
-    """Of a head of the second layer, from the last token at where the answer first stood: whether the last token and the
-    same token before the answer most set that key apart, and by how much they do."""
+    """Of a head of the second layer, from the last token at where the answer first stood: whether the last token and
+    the same token before the answer most set that key apart, and by how much they do."""
     last, found = int(row[LAST]), wiring.look(1, head, LAST, ANSWER, n=10_000)
     pairs = [wiring.names(pair) for pair in found.pairs]
     at = pairs.index([f"E_{last}_{LAST}", f"E_{last}_{ANSWER - 1}"])
